@@ -60,6 +60,17 @@ export class ApiError extends Error {
     return new ApiError(DYNAMODB, 'ItemCollectionSizeLimitExceededException', 'Collection size exceeded.');
   }
 
+  /** Of a shard iterator that is too old. The text: API reference of DynamoDB Streams, errors of GetRecords. */
+  static expiredIterator(): ApiError {
+    return new ApiError(DYNAMODB, 'ExpiredIteratorException', 'The provided iterator exceeds the maximum age allowed.');
+  }
+
+  /** Of stream records that are kept no more. The text as a client has recorded it (ironSource/node-dynamodb-stream issue 13). */
+  static trimmedDataAccess(): ApiError {
+    const message = 'The data you are trying to access has been trimmed';
+    return new ApiError(DYNAMODB, 'TrimmedDataAccessException', message);
+  }
+
   static limitExceeded(message: string): ApiError {
     return new ApiError(DYNAMODB, 'LimitExceededException', message);
   }

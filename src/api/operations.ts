@@ -11,10 +11,15 @@ export const OPERATIONS = [
   'DeleteTable',
   'DescribeEndpoints',
   'DescribeLimits',
+  'DescribeStream',
   'DescribeTable',
   'DescribeTimeToLive',
   'ExecuteStatement',
+  'ExecuteTransaction',
   'GetItem',
+  'GetRecords',
+  'GetShardIterator',
+  'ListStreams',
   'ListTables',
   'ListTagsOfResource',
   'PutItem',
@@ -43,6 +48,11 @@ export interface RequestContext {
   readonly host?: string;
   /** A fault rule sends the eventually consistent reads of this request to a replica that lags. */
   readonly eventualReadsFrom?: 'laggard' | undefined;
+  /**
+   * Asked by a read of stream records that has found some: how many of them a fault rule wants to be answered once more by the
+   * next read. Undefined: there are no rules.
+   */
+  readonly recordsAgain?: (() => Promise<number>) | undefined;
   /**
    * How long CREATING, UPDATING and DELETING of a table are seen after the answer, in ms. Default: as the router was
    * made. Tier 1 does not set it.
@@ -250,7 +260,7 @@ export interface TransactGetItemsRequest {
 }
 
 /** A PartiQL statement with the values of its `?`. */
-interface ParameterizedStatement {
+export interface ParameterizedStatement {
   Statement: string;
   Parameters?: AttributeValue[];
   ReturnValuesOnConditionCheckFailure?: 'ALL_OLD' | 'NONE';
@@ -270,5 +280,11 @@ export interface BatchStatementRequest extends ParameterizedStatement {
 
 export interface BatchExecuteStatementRequest {
   Statements: BatchStatementRequest[];
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}
+
+export interface ExecuteTransactionRequest {
+  TransactStatements: ParameterizedStatement[];
+  ClientRequestToken?: string;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }

@@ -30,6 +30,8 @@ import type {
 
 type Applied = Extract<MutationOutcome, { kind: 'applied' }>;
 
+import { MemoryStreams } from './memory-streams.ts';
+
 interface Stored {
   readonly key: ItemKey;
   readonly item: ItemImage;
@@ -39,6 +41,7 @@ interface Stored {
 export class MemoryClient implements DynamoClient, TransactingClient {
   readonly partitions = 4;
   readonly forgotten: string[] = [];
+  readonly streams = new MemoryStreams();
   /** Tables of which nothing is answered. */
   readonly fenced = new Set<string>();
   /** Whether too few nodes can be told of a fence. */
@@ -76,6 +79,7 @@ export class MemoryClient implements DynamoClient, TransactingClient {
     if (outcome.kind === 'applied') {
       this.#set(key, outcome.next);
       this.#deriveEntries(options?.derivation, before, outcome.next);
+      this.streams.append(options?.derivation, before, outcome.next, options?.by);
     }
     return this.failWrite === 'late-write' ? { kind: 'unknown' } : outcome;
   }

@@ -806,6 +806,62 @@ export const BROKEN_RULES = {
     shows: 'two-clusters',
     histories: 5_000,
   },
+  'reads-pass-the-ledger': {
+    rule: 'a strong read of an item that a transaction has prepared asks the ledger (protocol.md section 17.3)',
+    defects: { rules: { readsAskLedger: false } },
+    scenario: 'transactions',
+    shows: 'not-linearizable',
+    histories: 500,
+  },
+  'written-over-pending': {
+    rule: 'no write goes over what a transaction has prepared (protocol.md section 17.3)',
+    defects: { rules: { pendingHolds: false } },
+    scenario: 'transactions',
+    shows: 'not-linearizable',
+    histories: 500,
+  },
+  'cleared-without-the-ledger': {
+    rule: 'what an undecided transaction has prepared is cleared only once the ledger says that it is aborted (17.3)',
+    defects: { rules: { clearsByLedger: false } },
+    scenario: 'transactions-stress',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'gone-is-aborted': {
+    rule: 'an item whose transaction the ledger does not know is read again (protocol.md section 17.3)',
+    defects: { rules: { goneIsReadAgain: false } },
+    scenario: 'transactions',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'ledger-forgotten-early': {
+    rule: 'an entry of the ledger goes when no item has anything of its transaction any more (protocol.md section 17.4)',
+    defects: { rules: { forgetsSettledOnly: false } },
+    scenario: 'transactions',
+    shows: 'not-linearizable',
+    histories: 2_000,
+  },
+  'prepared-twice': {
+    rule: 'an item is prepared once: if the outcome is not known, the transaction is aborted (protocol.md section 17.2)',
+    defects: { rules: { preparesOnce: false } },
+    scenario: 'transactions',
+    shows: 'not-linearizable',
+    histories: 5_000,
+  },
+  'read-together-once': {
+    rule: 'items that are read together are read twice, and are the same (protocol.md section 17.5)',
+    defects: { rules: { readsTogetherTwice: false } },
+    scenario: 'transactions',
+    shows: 'not-linearizable',
+    histories: 500,
+  },
+  'derived-when-prepared': {
+    rule: 'what follows from an item is derived when its transaction is committed (protocol.md section 17.1)',
+    defects: { rules: { derivedWhenCommitted: false } },
+    scenario: 'transactions-index',
+    shows: 'wrong-index',
+    histories: 500,
+  },
 } satisfies Record<string, BrokenRule>;
 
 export type BrokenRuleName = keyof typeof BROKEN_RULES;

@@ -1,8 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import * as sdk from '@aws-sdk/client-dynamodb';
+import * as dynamodb from '@aws-sdk/client-dynamodb';
+import * as streams from '@aws-sdk/client-dynamodb-streams';
 import { describe, expect, test } from 'vitest';
 import { OPERATIONS } from '../../src/api/operations.ts';
 import { readSchema, resolve, type Schema } from '../../src/web/schema.ts';
+
+/** Both services at the endpoint. What they share has one shape. */
+const sdk = { ...streams, ...dynamodb };
 
 /** The requests of the service's API model (2012-08-10), with constraints; reduced to the operations served. */
 const model: {
