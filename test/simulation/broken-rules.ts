@@ -617,13 +617,6 @@ export const BROKEN_RULES = {
     shows: 'wrong-stream',
     histories: 400,
   },
-  'log-read-once': {
-    rule: 'the end of a log is read twice (protocol.md section 18.3)',
-    defects: { rules: { logIsReadTwice: false } },
-    scenario: 'stream-contended',
-    shows: 'wrong-stream',
-    histories: 5000,
-  },
   'old-head': {
     rule: 'what is known of the end of a log grows old (protocol.md section 18.3)',
     defects: { rules: { logHeadIsFresh: false } },

@@ -142,18 +142,25 @@ export class Appender {
       if (head.isEnded) return 'done';
       const missing = this.#missingOf(changes, head);
       if (what !== 'end' && missing.length === 0) return 'done';
-      if (written === undefined || written.missing.length !== missing.length || written.retentionHlc !== head.retentionHlc) {
+      if (
+        written === undefined ||
+        written.missing.length !== missing.length ||
+        written.retentionHlc !== head.retentionHlc
+      ) {
         const { retentionHlc } = head;
         written = { missing, retentionHlc, image: what === 'end' ? encodeEnd() : encodeBatch(missing, retentionHlc) };
       }
       for (const { ballot } of missing) coordinator.ballots.strict.goAbove(ballot.hlc);
       const outcome = yield* writeCell(this.#log, head.next, written.image, deadlineMs);
       if (outcome.kind === 'applied') {
-        head.take(what === 'end' ? { kind: 'end' } : { kind: 'batch', retentionHlc: head.retentionHlc, changes: missing });
+        head.take(
+          what === 'end' ? { kind: 'end' } : { kind: 'batch', retentionHlc: head.retentionHlc, changes: missing },
+          rules,
+        );
         return 'done';
       }
       // Somebody has written this cell before.
-      if (outcome.kind === 'condition-failed') head.take(outcome.current && decodeCell(outcome.current));
+      if (outcome.kind === 'condition-failed') head.take(outcome.current && decodeCell(outcome.current), rules);
       else {
         // The next cell must not be written before this one is decided.
         if (!rules.lostCellIsTriedAgain) head.next++;

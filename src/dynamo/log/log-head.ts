@@ -4,6 +4,7 @@ import type { Failure } from '../client.ts';
 import type { ItemRecord } from '../record.ts';
 import { type Page, type RangeRead, readOne, readPage } from '../registers/range-read.ts';
 import { type RegisterReadOutcome, readStrongly } from '../registers/register-read.ts';
+import type { Rules } from '../rules.ts';
 import type { Task } from '../task.ts';
 import type { LogAccess } from './log-access.ts';
 import { type Cell, type CellChange, decodeCell } from './log-cell.ts';
@@ -60,12 +61,12 @@ export class LogHead {
   }
 
   /** The cell `next` is decided. @param cell undefined: it was trimmed */
-  take(cell: Cell | undefined): void {
+  take(cell: Cell | undefined, { retentionIsHandedOn }: Rules): void {
     this.next++;
     if (cell?.kind === 'end') this.isEnded = true;
     if (cell?.kind !== 'batch') return;
     // What was left out there may not come after it.
-    this.#retentionHlc = Math.max(this.#retentionHlc, cell.retentionHlc);
+    if (retentionIsHandedOn) this.#retentionHlc = Math.max(this.#retentionHlc, cell.retentionHlc);
     for (const { ballot } of cell.changes) this.#seen.add(nameOf(ballot));
   }
 
@@ -99,6 +100,7 @@ export function nameOf({ hlc, coordinator, boot }: Ballot): string {
 export function* readHead(log: LogAccess, changes: readonly CellChange[]): Task<LogHead | Failure> {
   const { coordinator, prefix } = log;
   const { clock, settings } = coordinator;
+  const { rules } = settings;
   // Most of what is appended is young, so that is remembered whether or not it was asked for.
   const coveredHlc = (clock.now() - settings.limits.logCoveredMs) * TICKS_PER_MS;
   const untilHlc = changes.reduce((least, { ballot }) => Math.min(least, ballot.hlc), coveredHlc);
@@ -109,13 +111,12 @@ export function* readHead(log: LogAccess, changes: readonly CellChange[]): Task<
   const look = (cell: Cell) => {
     if (cell.kind === 'end') isEnded = true;
     else {
-      retentionHlc = Math.max(retentionHlc, cell.retentionHlc);
+      if (rules.retentionIsHandedOn) retentionHlc = Math.max(retentionHlc, cell.retentionHlc);
       for (const { ballot } of cell.changes) {
         if (ballot.hlc >= coveredHlc || lookedFor.has(nameOf(ballot))) seen.add(nameOf(ballot));
       }
     }
   };
-  const { rules } = settings;
   const end = yield* readEnd(log, rules.logIsReadTwice ? 1 : PAGE_CELLS);
   if (end.kind !== 'end') return end;
   const { record: last } = end;
