@@ -76,8 +76,31 @@ export async function stopCluster(cluster) {
   forget(cluster);
 }
 
+/** Runs a bench as the program, to the end of the process: however it ends, its clusters do too. */
+export async function runBench(main) {
+  process.on('exit', killAllClusters);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
+  await main().catch((error) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
+  process.exit();
+}
+
+export function progress(text) {
+  console.error(`# ${text}`);
+}
+
+/** The names of an option, comma-separated, all of which have to be among `known`. */
+export function namesIn(text, known) {
+  const names = text.split(',');
+  const wrong = names.find((name) => !Object.hasOwn(known, name));
+  if (wrong !== undefined) throw new Error(`${wrong} is none of ${Object.keys(known).join(', ')}`);
+  return names;
+}
+
 /** For the exit of the process, when nothing can be awaited. */
-export function killAllClusters() {
+function killAllClusters() {
   for (const cluster of running) {
     for (const { child } of cluster.members) child?.kill('SIGKILL');
     forget(cluster);

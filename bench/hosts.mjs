@@ -2,7 +2,7 @@
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { killAllClusters, SHAPES, startCluster, stopCluster, usageOf } from './cluster.mjs';
+import { namesIn, progress, runBench, SHAPES, startCluster, stopCluster, usageOf } from './cluster.mjs';
 import { openConnection } from './connection.mjs';
 import { makeItem, makeKey, tableName } from './items.mjs';
 import { buildRequest, createTable } from './requests.mjs';
@@ -216,29 +216,13 @@ function readOptions() {
     },
   });
   if (values.help) return console.log(HELP);
-  const names = (text, known) => {
-    const found = text.split(',');
-    const wrong = found.find((name) => !known.includes(name));
-    if (wrong !== undefined) throw new Error(`${wrong} is none of ${known.join(', ')}`);
-    return found;
-  };
   return {
-    only: names(values.only, Object.keys(SHAPES)),
-    workloads: names(values.workloads, Object.keys(WORKLOADS)),
+    only: namesIn(values.only, SHAPES),
+    workloads: namesIn(values.workloads, WORKLOADS),
     concurrency: values.concurrency.split(',').map(Number),
     seconds: Number(values.seconds),
     rounds: Number(values.rounds),
   };
 }
 
-function progress(text) {
-  console.error(`# ${text}`);
-}
-
-process.on('exit', killAllClusters);
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
-await main().catch((error) => {
-  console.error(error);
-  process.exitCode = 1;
-});
-process.exit();
+await runBench(main);

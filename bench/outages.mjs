@@ -4,7 +4,7 @@ import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { killAllClusters, SHAPES, startCluster, stopCluster } from './cluster.mjs';
+import { namesIn, progress, runBench, SHAPES, startCluster, stopCluster } from './cluster.mjs';
 import { makeItem, makeKey, tableName } from './items.mjs';
 
 const HELP = `usage: node bench/outages.mjs [options]
@@ -232,20 +232,7 @@ function readOptions() {
     },
   });
   if (values.help) return console.log(HELP);
-  const only = values.only.split(',');
-  const wrong = only.find((name) => !(name in OUTAGES));
-  if (wrong !== undefined) throw new Error(`${wrong} is none of ${Object.keys(OUTAGES).join(', ')}`);
-  return { only, loops: Number(values.loops) };
+  return { only: namesIn(values.only, OUTAGES), loops: Number(values.loops) };
 }
 
-function progress(text) {
-  console.error(`# ${text}`);
-}
-
-process.on('exit', killAllClusters);
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130));
-await main().catch((error) => {
-  console.error(error);
-  process.exitCode = 1;
-});
-process.exit();
+await runBench(main);

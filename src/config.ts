@@ -60,6 +60,7 @@ export function complete(given: Partial<Settings>, limits: LimitOptions, variabl
     scrubIntervalMs: given.scrubIntervalMs ?? 86_400_000,
     throttle: given.throttle ?? false,
     ttlIntervalMs: given.ttlIntervalMs ?? 1_000,
+    streamShards: given.streamShards ?? 1,
     timeOffsetMs: given.timeOffsetMs ?? 0,
     faultsFile: given.faultsFile,
     admin: given.admin ?? true,
@@ -76,6 +77,9 @@ export function complete(given: Partial<Settings>, limits: LimitOptions, variabl
     `${OPTIONS[name].flag} ${config[name]}${originText({ variable: variables[name], isDefault: given[name] === undefined })}`;
   for (const [small, large] of NOT_MORE_THAN) {
     if (config[small] > config[large]) throw new ConfigError(`${told(small)} is more than ${told(large)}`);
+  }
+  if (config.partitions % config.streamShards !== 0) {
+    throw new ConfigError(`${told('streamShards')} is no divisor of ${told('partitions')}`);
   }
   if (config.dataDir === undefined && config.durability !== 'memory') {
     throw new ConfigError(`${told('durability')} needs a --data-dir: without one the data is gone at exit`);

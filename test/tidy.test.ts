@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { OPERATIONS } from '../src/api/operations.ts';
 import { IndexBuilder } from '../src/router/index-builder.ts';
 import { createOperationTable } from '../src/router/operation-table.ts';
+import { StreamKeeper } from '../src/router/stream-keeper.ts';
 import { TableCatalog } from '../src/router/table-catalog.ts';
 import { MemoryClient } from './router/memory-client.ts';
 
@@ -32,7 +33,7 @@ const FOR_OTHERS = [
 const MAY_IMPORT: Record<string, RegExp> = {
   api: /^src\/api\//,
   web: /^src\/(web|api)\/|^node:/,
-  router: /^src\/(router|api)\/|^src\/dynamo\/client\.ts$/,
+  router: /^src\/(router|api)\/|^src\/dynamo\/(client|stream-client|versioned-item|transaction-client)\.ts$/,
   dynamo:
     /^src\/dynamo\/|^src\/api\/(mutation|item|item-part|primary-key|delay-model|derivation|index-entry|entry-place|attribute-value|table-definition|departure)\.ts$|^src\/env\/(env|clock|random|log|store|transport)\.ts$|^node:(crypto|assert)$/,
   wire: /^src\/(wire|api)\/|^src\/dynamo\/(messages|coordination-messages|coordinating-node|peer-hello|client|stream-client|record|ballot|ring|registers\/handed-back|derived\/settled)\.ts$|^src\/env\/(codec|peer-channel)\.ts$|^node:(assert|buffer)$/,
@@ -58,6 +59,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
 const MAY_KNOW: Record<string, string> = {
   'src/api/entry-place.ts': 'node:crypto',
   'src/api/partiql/next-token.ts': 'node:crypto',
+  'src/api/transaction-digest.ts': 'node:crypto',
   'src/web/server.ts': 'express',
   'src/web/admin-app.ts': 'express',
   'src/web/metrics.ts': 'prom-client',
@@ -232,7 +234,18 @@ describe('an operation has one name everywhere', () => {
     const catalog = new TableCatalog(client);
     const handlers = createOperationTable({
       client,
+      streams: client.streams,
       catalog,
+      streamShards: 1,
+      timeOf: (atMs) => atMs,
+      keeper: new StreamKeeper({
+        client,
+        streams: client.streams,
+        catalog,
+        newStreams: { newId: randomUUID, streamShards: 1 },
+        nowMs: () => 0,
+        wait: undefined,
+      }),
       indexes: new IndexBuilder({ client, catalog, newId: randomUUID, wait: undefined }),
       newId: randomUUID,
       consistency: 'strict',

@@ -6,6 +6,9 @@ import { isoTime, timeOfIso } from '../api/iso-time.ts';
 /** The end of the year 9999, the last that ISO 8601 writes with four digits; in ms since 1970. */
 const LAST_MS = 253_402_300_799_999;
 
+/** Moves that are remembered: a test that makes more of them cannot tell when records of before the first of these were made. */
+const MAX_MOVES = 1_000;
+
 /** The computer's clock, as `Clock` of the edge is one. */
 export interface ClockSource {
   /** Milliseconds since 1970. */
@@ -23,6 +26,8 @@ export class ApiClock {
   readonly #source: ClockSource;
   readonly #startOffsetMs: number;
   #offsetMs: number;
+  /** The offsets that there were, and from when on by the computer's clock; the newest last. Before the first: that of the start. */
+  readonly #offsets: { readonly fromMs: number; readonly offsetMs: number }[] = [];
 
   /** @param offsetMs how far it is ahead at first, and after `reset` */
   constructor(source: ClockSource, offsetMs = 0) {
@@ -48,13 +53,24 @@ export class ApiClock {
     const field = 'advance' in move ? 'advance' : 'set';
     const nowMs = this.now() + byMs;
     if (nowMs < 0 || nowMs > LAST_MS) throw new AdminError('the clock goes from 1970 to the end of 9999', field);
-    this.#offsetMs += byMs;
-    return this.view();
+    return this.#become(this.#offsetMs + byMs);
   }
 
   /** Puts the clock back to where it would be had it never been moved. */
   reset(): ClockView {
-    this.#offsetMs = this.#startOffsetMs;
+    return this.#become(this.#startOffsetMs);
+  }
+
+  /** What this clock said when the computer's said `atMs`, in ms since 1970. Before this process began: by the offset of its start. */
+  timeOf(atMs: number): number {
+    const moved = this.#offsets.findLast(({ fromMs }) => fromMs <= atMs);
+    return atMs + (moved?.offsetMs ?? this.#startOffsetMs);
+  }
+
+  #become(offsetMs: number): ClockView {
+    this.#offsetMs = offsetMs;
+    this.#offsets.push({ fromMs: Math.floor(this.#source.now()), offsetMs });
+    if (this.#offsets.length > MAX_MOVES) this.#offsets.shift();
     return this.view();
   }
 

@@ -8,6 +8,11 @@ export function tableArn(region: string, name: string): string {
   return `arn:aws:dynamodb:${region}:${ACCOUNT_ID}:table/${name}`;
 }
 
+/** The region of an ARN. */
+export function regionOf(arn: string): string {
+  return arn.split(':')[3] ?? '';
+}
+
 /**
  * The ARN of an encryption key that a request names by id, alias or ARN. An alias stays an alias, since there is no key
  * service here to resolve it.

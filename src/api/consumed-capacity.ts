@@ -8,13 +8,15 @@ import type { SecondaryIndex, Table } from './table-definition.ts';
 const READ_UNIT_BYTES = 4 * 1024;
 const WRITE_UNIT_BYTES = 1024;
 
-/** The part of the API's `Capacity` that the service fills in outside transactions. */
+/** The API's `Capacity`. The service fills in the last two in transactions only (dynoxide, pull request 123). */
 export interface Capacity {
   readonly CapacityUnits: number;
+  readonly ReadCapacityUnits?: number;
+  readonly WriteCapacityUnits?: number;
 }
 
 /** The API's `ConsumedCapacity`, without the indexes that consumed nothing and without empty maps. */
-export interface ConsumedCapacity {
+export interface ConsumedCapacity extends Capacity {
   readonly TableName: string;
   /** The sum of the table and all indexes. */
   readonly CapacityUnits: number;
@@ -129,11 +131,16 @@ export function readUnits(size: number, consistency: ReadConsistency): number {
 export function writeUnits(table: Table, before: SizedItem | undefined, after: SizedItem | undefined): WriteUnits {
   const change: Change = { before, after, isSame: undefined };
   return {
-    table: units(Math.max(before?.size ?? 0, after?.size ?? 0), WRITE_UNIT_BYTES),
+    table: tableWriteUnits(Math.max(before?.size ?? 0, after?.size ?? 0)),
     indexes: table.indexes
       .map((index) => ({ index, units: indexUnits(table, index, change) }))
       .filter((consumed) => consumed.units > 0),
   };
+}
+
+/** What a write consumes of the table alone. @param size bytes of the larger of the item before and after; 0 for none */
+export function tableWriteUnits(size: number): number {
+  return units(size, WRITE_UNIT_BYTES);
 }
 
 /** What several writes to one table consume together. */

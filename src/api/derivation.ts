@@ -28,7 +28,7 @@ export interface DerivedStream {
   readonly shards: number;
 }
 
-/** A request of a table with indexes needs it: it is made once for each definition. */
+/** A request of a table with indexes or a stream needs it: it is made once for each definition. */
 const MADE = new WeakMap<Table, Derivation>();
 
 /**
@@ -40,10 +40,23 @@ export function derivationOf(table: Table): Derivation | undefined {
   if (version === undefined) return undefined;
   let made = MADE.get(table);
   if (made === undefined) {
-    made = { table: storageId, version, key, indexes: indexes.filter(isAtNodes).map(atNodes) };
+    const stream = derivedStream(table);
+    made = {
+      table: storageId,
+      version,
+      key,
+      indexes: indexes.filter(isAtNodes).map(atNodes),
+      ...(stream && { stream }),
+    };
     MADE.set(table, made);
   }
   return made;
+}
+
+/** The stream of a table whose changes the storage nodes keep. Undefined: none is enabled, or it is only described. */
+export function derivedStream({ stream }: Pick<Table, 'stream'>): DerivedStream | undefined {
+  if (stream?.viewType === undefined || stream.storageId === undefined) return undefined;
+  return { storageId: stream.storageId, view: stream.viewType, shards: stream.shards ?? 1 };
 }
 
 /** Whether the storage nodes keep an index: a global one of a table in `dynamo` mode has no entries of its own. */

@@ -60,6 +60,17 @@ export class ApiError extends Error {
     return new ApiError(DYNAMODB, 'ItemCollectionSizeLimitExceededException', 'Collection size exceeded.');
   }
 
+  /** Of a shard iterator that is too old. The text: API reference of DynamoDB Streams, errors of GetRecords. */
+  static expiredIterator(): ApiError {
+    return new ApiError(DYNAMODB, 'ExpiredIteratorException', 'The provided iterator exceeds the maximum age allowed.');
+  }
+
+  /** Of stream records that are kept no more. The text as a client has recorded it (ironSource/node-dynamodb-stream issue 13). */
+  static trimmedDataAccess(): ApiError {
+    const message = 'The data you are trying to access has been trimmed';
+    return new ApiError(DYNAMODB, 'TrimmedDataAccessException', message);
+  }
+
   static limitExceeded(message: string): ApiError {
     return new ApiError(DYNAMODB, 'LimitExceededException', message);
   }
@@ -98,6 +109,29 @@ export class ApiError extends Error {
   /** A write of an item that is part of a transaction. */
   static transactionConflict(): ApiError {
     return new ApiError(DYNAMODB, 'TransactionConflictException', 'Transaction is ongoing for the item');
+  }
+
+  /**
+   * All of a transaction was refused.
+   * @param message names the codes of the reasons
+   * @param reasons the API's `CancellationReason`s, one for each action, in their order
+   */
+  static transactionCanceled(message: string, reasons: readonly object[]): ApiError {
+    return new ApiError(DYNAMODB, 'TransactionCanceledException', message, { body: { CancellationReasons: reasons } });
+  }
+
+  /** The SDKs send the transaction again, by the same token. The text is recorded (aws-sdk-java-v2, issue 2518). */
+  static transactionInProgress(): ApiError {
+    const message = 'Transaction from previous request is still in progress';
+    return new ApiError(DYNAMODB, 'TransactionInProgressException', message);
+  }
+
+  /** A token was used before, for another transaction. The text: API reference, the error's description. */
+  static idempotentParameterMismatch(): ApiError {
+    const message =
+      'DynamoDB rejected the request because you retried a request with a different payload but with an idempotent ' +
+      'token that was already used.';
+    return new ApiError(DYNAMODB, 'IdempotentParameterMismatchException', message);
   }
 
   /** 500: the write may or may not have happened (docs/protocol.md section 3.2, unknown). The SDKs retry it. */

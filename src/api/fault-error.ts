@@ -30,6 +30,15 @@ export function faultErrorFits(error: FaultError, operation: OperationName): boo
 }
 
 /**
+ * Whether the service can refuse an operation because a transaction holds its item (developer guide, "Transaction conflict
+ * handling in DynamoDB"): a write of one item, or a transaction.
+ */
+export function canConflict(operation: OperationName): boolean {
+  const { access, keyMember, hasActions } = OPERATION_TRAITS[operation];
+  return hasActions === true || (access === 'write' && keyMember !== undefined);
+}
+
+/**
  * The error of a fault rule, in the service's words.
  * @param operation an operation that the error fits
  * @param arn the ARN of the request's table; not used for operations that name none

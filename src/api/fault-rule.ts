@@ -62,6 +62,11 @@ export type FaultEffect =
   | ({ readonly kind: 'staleness'; readonly whole?: true } & Lag)
   | { readonly kind: 'error'; readonly error: FaultError; readonly when: FaultTime }
   | { readonly kind: 'drop-connection'; readonly when: FaultTime }
+  /**
+   * The write or the transaction meets another transaction that holds its item. A transaction is cancelled; the reasons are at
+   * the actions on items that the rule is for. Before anything is written.
+   */
+  | { readonly kind: 'conflict' }
   /** Before the operation is carried out. */
   | ({ readonly kind: 'latency' } & ({ readonly ms: number } | { readonly model: DelayModelName }))
   /** Items that have expired are deleted later. It is for tables, not for requests. */

@@ -11,16 +11,23 @@ export const OPERATIONS = [
   'DeleteTable',
   'DescribeEndpoints',
   'DescribeLimits',
+  'DescribeStream',
   'DescribeTable',
   'DescribeTimeToLive',
   'ExecuteStatement',
+  'ExecuteTransaction',
   'GetItem',
+  'GetRecords',
+  'GetShardIterator',
+  'ListStreams',
   'ListTables',
   'ListTagsOfResource',
   'PutItem',
   'Query',
   'Scan',
   'TagResource',
+  'TransactGetItems',
+  'TransactWriteItems',
   'UntagResource',
   'UpdateItem',
   'UpdateTable',
@@ -41,6 +48,11 @@ export interface RequestContext {
   readonly host?: string;
   /** A fault rule sends the eventually consistent reads of this request to a replica that lags. */
   readonly eventualReadsFrom?: 'laggard' | undefined;
+  /**
+   * Asked by a read of stream records that has found some: how many of them a fault rule wants to be answered once more by the
+   * next read. Undefined: there are no rules.
+   */
+  readonly recordsAgain?: (() => Promise<number>) | undefined;
   /**
    * How long CREATING, UPDATING and DELETING of a table are seen after the answer, in ms. Default: as the router was
    * made. Tier 1 does not set it.
@@ -194,8 +206,61 @@ export interface BatchWriteItemRequest {
   ReturnItemCollectionMetrics?: 'SIZE' | 'NONE';
 }
 
+interface TransactActionParameters {
+  TableName: string;
+  ConditionExpression?: string;
+  ExpressionAttributeNames?: Record<string, string>;
+  ExpressionAttributeValues?: Record<string, AttributeValue>;
+  ReturnValuesOnConditionCheckFailure?: 'ALL_OLD' | 'NONE';
+}
+
+export interface TransactPut extends TransactActionParameters {
+  Item: AttributeMap;
+}
+
+export interface TransactDelete extends TransactActionParameters {
+  Key: AttributeMap;
+}
+
+export interface TransactUpdate extends TransactActionParameters {
+  Key: AttributeMap;
+  UpdateExpression: string;
+}
+
+export interface TransactConditionCheck extends TransactActionParameters {
+  Key: AttributeMap;
+  ConditionExpression: string;
+}
+
+/** Has one of the four members. */
+export interface TransactWriteItem {
+  ConditionCheck?: TransactConditionCheck;
+  Put?: TransactPut;
+  Delete?: TransactDelete;
+  Update?: TransactUpdate;
+}
+
+export interface TransactWriteItemsRequest {
+  TransactItems: TransactWriteItem[];
+  ClientRequestToken?: string;
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+  ReturnItemCollectionMetrics?: 'SIZE' | 'NONE';
+}
+
+export interface TransactGet {
+  TableName: string;
+  Key: AttributeMap;
+  ProjectionExpression?: string;
+  ExpressionAttributeNames?: Record<string, string>;
+}
+
+export interface TransactGetItemsRequest {
+  TransactItems: { Get: TransactGet }[];
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}
+
 /** A PartiQL statement with the values of its `?`. */
-interface ParameterizedStatement {
+export interface ParameterizedStatement {
   Statement: string;
   Parameters?: AttributeValue[];
   ReturnValuesOnConditionCheckFailure?: 'ALL_OLD' | 'NONE';
@@ -215,5 +280,11 @@ export interface BatchStatementRequest extends ParameterizedStatement {
 
 export interface BatchExecuteStatementRequest {
   Statements: BatchStatementRequest[];
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}
+
+export interface ExecuteTransactionRequest {
+  TransactStatements: ParameterizedStatement[];
+  ClientRequestToken?: string;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }

@@ -107,6 +107,11 @@ function encodeNotEmpty(attribute: KeyAttribute, value: AttributeValue): ByteStr
   return encoded;
 }
 
+/** Whether an error is that of an empty value in a key of a table or an index: no other text begins as theirs. */
+export function isEmptyKey({ message }: ApiError): boolean {
+  return message.startsWith('One or more parameter values are not valid. ');
+}
+
 /**
  * The bytes that count for the limits on keys. The value has the attribute's type; numbers are far below the limits.
  */

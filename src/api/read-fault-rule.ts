@@ -1,7 +1,7 @@
 import { tableNameOf } from './arn.ts';
 import type { AttributeMap } from './attribute-value.ts';
 import { DELAY_MODEL_NAMES } from './delay-model.ts';
-import { faultErrorFits } from './fault-error.ts';
+import { canConflict, faultErrorFits } from './fault-error.ts';
 import {
   AdminError,
   type DelayModelName,
@@ -30,6 +30,7 @@ const EFFECT_FIELDS: Readonly<Record<FaultEffect['kind'], readonly string[]>> = 
   staleness: [...LAG_FIELDS, 'whole'],
   error: ['error', 'when'],
   'drop-connection': ['when'],
+  conflict: [],
   latency: ['ms', 'model'],
   expiry: ['lingerMs', 'withinMs'],
 };
@@ -87,6 +88,8 @@ function readEffect(kind: FaultEffect['kind'], json: Json): FaultEffect {
     }
     case 'drop-connection':
       return { kind, when: readWhen(json) };
+    case 'conflict':
+      return { kind };
     case 'latency':
       switch (onlyOne(EFFECT_FIELDS.latency, json)) {
         case 'ms':
@@ -148,6 +151,7 @@ function checkTogether(effect: FaultEffect, scope: FaultScope): void {
     const foreign = REQUEST_FIELDS.find((field) => scope[field] !== undefined);
     if (foreign !== undefined) throw wrong(foreign, 'is no field of a rule of kind expiry');
   }
+  if (effect.kind === 'conflict' && index !== undefined) throw wrong('index', 'is no field of a rule of kind conflict');
   if (operation === undefined) return;
   const traits = OPERATION_TRAITS[operation];
   if (effect.kind === 'staleness' && traits.readsEventually === undefined) {
@@ -156,8 +160,11 @@ function checkTogether(effect: FaultEffect, scope: FaultScope): void {
   if (effect.kind === 'error' && !faultErrorFits(effect.error, operation)) {
     throw wrong('error', `must be one that ${operation} can answer with, not ${effect.error}`);
   }
+  if (effect.kind === 'conflict' && !canConflict(operation)) {
+    throw wrong('operation', `must be one that transactions can conflict with, not ${operation}`);
+  }
   if (table !== undefined && !traits.namesTable) throw wrong('table', `is given, and ${operation} is of no table`);
-  if (key !== undefined && traits.keyMember === undefined) {
+  if (key !== undefined && traits.keyMember === undefined && !traits.hasKeyInText && !traits.hasActions) {
     throw wrong('key', `is given, and ${operation} is of no item`);
   }
   if (index !== undefined && operation !== 'Query' && operation !== 'Scan') {

@@ -35,8 +35,8 @@ export interface Table {
   readonly attributeDefinitions: readonly AttributeDefinition[];
   readonly indexes: readonly SecondaryIndex[];
   /**
-   * The version of what is derived from the items: higher after each change of the indexes. Undefined: nothing is
-   * derived, as in tables without indexes.
+   * The version of what is derived from the items: higher after each change of the indexes or the stream. Undefined: nothing
+   * was ever derived, as in tables without either.
    */
   readonly derivation?: number;
   readonly vectorIndexes: readonly VectorIndex[];
@@ -143,11 +143,21 @@ export interface Throughput {
 }
 
 /**
- * The latest stream of a table, labelled by its start. Without `viewType` it is disabled, and only its label is kept.
+ * The latest stream of a table, labelled by its start. Without `viewType` it is disabled, and only its label is kept: what can
+ * still be read of it is a row of its own (`router/stream-rows.ts`).
  */
 export interface Stream {
   readonly startedAtMs: number;
   readonly viewType?: StreamViewType;
+  /**
+   * The id of its log at the storage nodes, never used again. Undefined while it is enabled: it is only described. So are
+   * streams of tables in `dynamo` mode, and of versions of Dynaring that kept no changes until they are renewed.
+   */
+  readonly storageId?: ByteString;
+  /** Into how many shards it is cut, for its whole life. */
+  readonly shards?: number;
+  /** Only while a write of another process may not know of it yet. */
+  readonly isEnabling?: true;
 }
 
 /** Server-side encryption by a key of the account. A table without it is encrypted by a key of the service. */

@@ -1,7 +1,7 @@
 import { tableArn } from './arn.ts';
-import { isoTime } from './iso-time.ts';
 import type { KeyAttribute } from './primary-key.ts';
-import type { IndexKeySchema, SecondaryIndex, Status, Stream, Table, Throughput } from './table-definition.ts';
+import { streamArn, streamLabel } from './stream.ts';
+import type { IndexKeySchema, SecondaryIndex, Status, Table, Throughput } from './table-definition.ts';
 import type { KeySchemaElement, ReplicaSettings, VectorIndex } from './table-requests.ts';
 import { decreasesOn } from './throughput-rules.ts';
 
@@ -58,7 +58,7 @@ export function describeTable(table: Table, nowMs: number, phase: Phase = NOTHIN
     StreamSpecification:
       stream?.viewType === undefined ? undefined : { StreamEnabled: true, StreamViewType: stream.viewType },
     LatestStreamLabel: stream && streamLabel(stream),
-    LatestStreamArn: stream && `${table.arn}/stream/${streamLabel(stream)}`,
+    LatestStreamArn: stream && streamArn(table.arn, stream),
     GlobalTableVersion: table.replicas.length > 0 ? '2019.11.21' : undefined,
     Replicas: unlessEmpty(table.replicas.map((replica) => describeReplica(table, replica))),
     GlobalTableWitnesses:
@@ -188,7 +188,7 @@ function describeThroughput(throughput: Throughput, nowMs: number) {
   };
 }
 
-function keySchemaElements(key: IndexKeySchema): KeySchemaElement[] {
+export function keySchemaElements(key: IndexKeySchema): KeySchemaElement[] {
   const element =
     (KeyType: 'HASH' | 'RANGE') =>
     ({ name }: KeyAttribute): KeySchemaElement => ({ AttributeName: name, KeyType });
@@ -197,11 +197,6 @@ function keySchemaElements(key: IndexKeySchema): KeySchemaElement[] {
 
 function indexArn(table: Table, indexName: string): string {
   return `${table.arn}/index/${indexName}`;
-}
-
-/** A time without a zone, such as `2026-10-08T23:07:31.275`. */
-function streamLabel({ startedAtMs }: Stream): string {
-  return isoTime(startedAtMs).slice(0, -1);
 }
 
 function seconds(timeMs: number): number {

@@ -43,6 +43,7 @@ export const VALUE_TEXTS = {
     keyFaultsOfPut: 'schema',
   },
   Scan: { ...DEFAULT, duplicates: plainDuplicates, namesPlaceholder: true },
+  TransactWriteItems: { ...DEFAULT, duplicates: plainDuplicates, namesPlaceholder: true },
 } as const satisfies Record<string, ValueTexts>;
 
 function quotedDuplicates(type: 'SS' | 'NS' | 'BS', members: readonly string[]): ApiError {

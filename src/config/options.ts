@@ -241,6 +241,13 @@ export const OPTIONS = {
     help: 'in which expired items are deleted; 0: only on demand (1)',
     ...seconds(86_400),
   },
+  streamShards: {
+    group: 'tests',
+    flag: '--stream-shards',
+    value: 'SHARDS',
+    help: 'of each stream that is enabled, a divisor of Q (1)',
+    ...wholeNumber(1, MAX_PARTITIONS),
+  },
   timeOffsetMs: {
     group: 'tests',
     flag: '--time-offset',

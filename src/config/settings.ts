@@ -71,6 +71,8 @@ export interface Settings {
   readonly throttle: boolean;
   /** Interval in which items that have expired are deleted. 0: only on demand. */
   readonly ttlIntervalMs: number;
+  /** Into how many shards a stream is cut that is enabled from now on: a divisor of `partitions`. */
+  readonly streamShards: number;
   /** How far the API's clock is ahead of the computer's at the start. Negative: behind it. */
   readonly timeOffsetMs: number;
   /** A file of fault rules that are active from the start. */

@@ -126,6 +126,15 @@ export interface NodeLimits {
   readonly changesKept: number;
   /** Bytes of the images of those changes, if there are several. */
   readonly changeBytesKept: number;
+  /** A cell of a log has at most so many changes. More: fewer rounds. Fewer: shorter messages. */
+  readonly cellChanges: number;
+  /**
+   * How long a node goes by what it has read of the end of a log. Longer: whoever seldom writes to a log takes more rounds to
+   * catch up. Below tombstoneGraceMs: a cell that was trimmed and purged looks as if it had never been written.
+   */
+  readonly logHeadMs: number;
+  /** Of changes that are as old it is known which of them a log has; for older ones it is read again. */
+  readonly logCoveredMs: number;
   /** Items that a coordinator settles at a time; what is beyond it is left to the outbox. */
   readonly settlesAtOnce: number;
   /** Items of which a node remembers that they are settled. Fewer: more work is done twice. */
@@ -187,6 +196,9 @@ export const DEFAULT_NODE_LIMITS: NodeLimits = {
   owedKept: 16,
   changesKept: 8,
   changeBytesKept: 2 * 1024 * 1024,
+  cellChanges: 256,
+  logHeadMs: 60_000,
+  logCoveredMs: 10_000,
   settlesAtOnce: 1_000,
   marksKept: 10_000,
   entryWaitMs: 100,

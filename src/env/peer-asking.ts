@@ -5,6 +5,8 @@ import {
   ANSWER,
   CANCEL,
   FrameError,
+  GOODBYE,
+  KIND,
   NO_PAYLOAD,
   type Outgoing,
   REQUEST,
@@ -13,8 +15,6 @@ import {
 } from './peer-frame.ts';
 import type { PeerLimits } from './peer-limits.ts';
 import type { TransportCounts } from './transport-counts.ts';
-
-const KIND = 0xf0;
 
 /**
  * What is asked of one peer in one lane: waits for a connection, then for its turn, then for an answer. It outlives its
@@ -36,6 +36,8 @@ export class PeerAsking implements ConnectionUse {
   /** Ids of written requests of which the peer is to be told that they were cancelled. */
   #cancels: number[] = [];
   #lastId = 0;
+  /** The peer is about to stop: `told` once it knows that nothing more comes. */
+  #parting: 'no' | 'heard' | 'told' = 'no';
 
   constructor({ lane, limits, counts }: AskingParts, onEnded: (reason: string) => void) {
     this.#lane = lane;
@@ -44,10 +46,16 @@ export class PeerAsking implements ConnectionUse {
     this.#onEnded = onEnded;
   }
 
+  /** Whether the peer takes nothing more on the present connection, and its answers are waited for. */
+  get isParting(): boolean {
+    return this.#parting !== 'no';
+  }
+
   /** Takes a request to be written on the present connection, or on the next one. */
   add(ask: Ask & { payload: Uint8Array }): void {
     const { queueBytes, queuedMessages, messageBytes } = this.#limits;
     const bytes = ask.payload.length;
+    if (this.isParting) return this.#fail(ask, 'down');
     if (bytes > messageBytes) return this.#fail(ask, 'too-long');
     if (this.#queuedBytes + bytes > queueBytes[this.#lane] || this.#queue.length - this.#cancelled >= queuedMessages) {
       return this.#fail(ask, 'queue-full');
@@ -78,6 +86,7 @@ export class PeerAsking implements ConnectionUse {
   }
 
   next(): Outgoing | undefined {
+    if (this.isParting) return this.#nextOfParting();
     const cancelled = this.#cancels.shift();
     if (cancelled !== undefined) return { kind: CANCEL, id: cancelled, payload: NO_PAYLOAD };
     // More than this the peer would not read.
@@ -110,6 +119,11 @@ export class PeerAsking implements ConnectionUse {
         this.#written.delete(id);
         this.#lose(ask, 'unanswerable');
         break;
+      case GOODBYE:
+        if (this.#parting === 'no') this.#parting = 'heard';
+        this.failQueued('down');
+        this.#connection?.wake();
+        return;
       default:
         // A newer release may say more to those who ask; whoever does not know it can do without.
         return;
@@ -120,6 +134,7 @@ export class PeerAsking implements ConnectionUse {
   /** Ends what was written as lost, and with it what waits: the peer may be gone for long. */
   ended(reason: string): void {
     this.#connection = undefined;
+    this.#parting = 'no';
     const written = [...this.#written.values()];
     this.#written.clear();
     this.#cancels = [];
@@ -147,6 +162,12 @@ export class PeerAsking implements ConnectionUse {
     }
     const isLate = (ask: Ask) => ask.state === 'over' || nowMs - ask.sinceMs >= queuedMs;
     while (this.#queue.length > 0 && isLate(this.#queue[0]!)) this.#failFirst();
+  }
+
+  #nextOfParting(): Outgoing | undefined {
+    if (this.#parting === 'told') return undefined;
+    this.#parting = 'told';
+    return { kind: GOODBYE, id: 0, payload: NO_PAYLOAD };
   }
 
   #hearAnswer(ask: Ask, payload: Buffer): void {

@@ -6,6 +6,7 @@ import {
   FrameReader,
   frameHead,
   frameOf,
+  KIND,
   messageSize,
   NO_PAYLOAD,
   type Outgoing,
@@ -37,7 +38,6 @@ export interface ConnectionUse {
 
 /** What is in one frame, if no message is so long that it has a frame of its own. */
 const FULL_FRAME_BYTES = 256 * 1024;
-const KIND = 0xf0;
 
 /**
  * One connection to a peer. Everything that is to be written in one turn of the event loop goes in one frame and one

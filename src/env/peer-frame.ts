@@ -7,7 +7,9 @@
  * connection is for. Numbers of several bytes are big-endian; a varint has seven bits a byte, lowest first.
  */
 
-/** The high four bits of a message's kind. Never reuse one. */
+/** The bits of a message's kind that say what it is. */
+export const KIND = 0xf0;
+/** What they are. Never reuse one. */
 export const HELLO = 0x00;
 export const WELCOME = 0x10;
 export const REFUSED = 0x20;
@@ -21,6 +23,8 @@ export const UNSUPPORTED = 0x70;
 export const UNANSWERABLE = 0x80;
 /** The next part of a message that is longer than a frame. The message with the same id behind it is the last part. */
 export const PART = 0x90;
+/** Of who serves: nothing more is to be asked on this connection. Of who asks, in reply: nothing more will be. */
+export const GOODBYE = 0xa0;
 
 export const FRAME_HEAD_BYTES = 4;
 const MESSAGE_HEAD_BYTES = 5;

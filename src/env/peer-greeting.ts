@@ -1,9 +1,8 @@
 import type { Greeting, Lane, PeerId, Proof, Refusal } from './peer-channel.ts';
 import type { ConnectionUse, PeerConnection } from './peer-connection.ts';
-import { FrameError, HELLO, type Outgoing, REFUSED, WELCOME } from './peer-frame.ts';
+import { FrameError, HELLO, KIND, type Outgoing, REFUSED, WELCOME } from './peer-frame.ts';
 import type { Stranger } from './peer-listener.ts';
 
-const KIND = 0xf0;
 /** The low bits of a hello's kind. */
 const LANES: readonly Lane[] = ['hot', 'bulk'];
 const MOST_CODE_CHARACTERS = 64;

@@ -59,6 +59,8 @@ export interface PeerLimits {
   readonly stallTicks: number;
   /** From the beginning of a dial to the hello of the other side, for each address. */
   readonly dialMs: number;
+  /** A peer that stops waits for so long until the others have ended what they ask it on. */
+  readonly partMs: number;
   /** The pause before a peer is dialled again: doubles from the first to the longest, give or take half. */
   readonly firstRedialMs: number;
   readonly longestRedialMs: number;
@@ -93,6 +95,7 @@ export const DEFAULT_PEER_LIMITS: PeerLimits = {
   silentTicks: 32,
   stallTicks: 40,
   dialMs: 3_000,
+  partMs: 500,
   firstRedialMs: 50,
   longestRedialMs: 2_000,
   helloBytes: 4 * 1024,

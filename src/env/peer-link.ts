@@ -35,8 +35,9 @@ export class PeerLink<Hello> {
     return this.#connection;
   }
 
+  /** Whether what is asked now will be written. */
   get isOpen(): boolean {
-    return this.#state === 'open';
+    return this.#state === 'open' && !this.#asking.isParting;
   }
 
   /** Whether it neither is connected nor tries to be. */

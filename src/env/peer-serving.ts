@@ -5,6 +5,8 @@ import {
   ANSWER,
   CANCEL,
   FrameError,
+  GOODBYE,
+  KIND,
   NO_PAYLOAD,
   type Outgoing,
   REQUEST,
@@ -12,8 +14,6 @@ import {
   UNSUPPORTED,
 } from './peer-frame.ts';
 import type { PeerLimits } from './peer-limits.ts';
-
-const KIND = 0xf0;
 
 /** A request that was taken and not answered yet. */
 interface Taken {
@@ -31,6 +31,7 @@ export class PeerServing implements ConnectionUse {
   #lastId = 0;
   #isPaused = false;
   #isEnded = false;
+  #onParted: (() => void) | undefined;
 
   constructor(parts: ServingParts, connection: PeerConnection) {
     this.#parts = parts;
@@ -54,10 +55,24 @@ export class PeerServing implements ConnectionUse {
         this.#forget(id);
         return taken?.whenGone?.();
       }
+      case GOODBYE:
+        // Whatever it has asked is heard by now, and what was answered is written before the end.
+        return this.connection.finish('stopped');
       default:
         // A newer release may ask in other ways.
         return this.#push({ kind: UNSUPPORTED, id, payload: NO_PAYLOAD });
     }
+  }
+
+  /**
+   * Has the peer ask nothing more on this connection, which it ends then. So no request is lost on its way here.
+   *
+   * @param done called once, when the connection has ended: never by a peer of an older release, or one that is silent
+   */
+  part(done: () => void): void {
+    if (this.#isEnded) return done();
+    this.#onParted = done;
+    this.#push({ kind: GOODBYE, id: 0, payload: NO_PAYLOAD });
   }
 
   ended(reason: string): void {
@@ -67,6 +82,7 @@ export class PeerServing implements ConnectionUse {
     this.#answers = [];
     this.#parts.onEnded(reason);
     for (const { whenGone } of taken) whenGone?.();
+    this.#onParted?.();
   }
 
   /** Forgets requests whose answer nobody waits for any more. */

@@ -201,16 +201,33 @@ class SocketTransport<Hello> implements PeerTransport<Hello> {
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#parts.clock.cancel(this.#tick);
     const closed = this.#listener.close();
     for (const end of [...this.#meetings]) end();
-    for (const { links, served } of this.#peers.all()) {
-      for (const { connection } of [...served]) connection.finish('stopped');
+    for (const { links } of this.#peers.all()) {
       for (const link of Object.values(links)) link.disconnect('stopped');
+    }
+    await this.#part();
+    this.#parts.clock.cancel(this.#tick);
+    for (const { served } of this.#peers.all()) {
+      for (const { connection } of [...served]) connection.finish('stopped');
     }
     for (const port of this.#ports.values()) this.#local.closed(port);
     for (const connection of this.#connections) connection.cut('stopped');
     await closed;
+  }
+
+  /** Waits until no peer asks anything more, but not for long. Until then all that is asked is answered as before. */
+  async #part(): Promise<void> {
+    const { clock } = this.#parts;
+    const served = [...this.#peers.all()].flatMap((known) => [...known.served]);
+    if (served.length === 0) return;
+    let timer: Timer;
+    const isLate = new Promise<void>((resolve) => {
+      timer = clock.after(this.#limits.partMs, resolve);
+    });
+    const parted = Promise.all(served.map((each) => new Promise<void>((resolve) => each.part(resolve))));
+    await Promise.race([parted, isLate]);
+    clock.cancel(timer);
   }
 
   #ask(port: OpenPort, to: PeerId, request: unknown, done: Ask['done']): Asked {

@@ -1,6 +1,6 @@
 import type { NodeId } from '../dynamo/ring.ts';
 import type { Clock } from '../env/clock.ts';
-import type { Port } from '../env/peer-channel.ts';
+import type { Asked, Outcome, Port } from '../env/peer-channel.ts';
 import type { PeerAnswer, PeerRequest } from './peer-messages.ts';
 
 export interface AskingPeers {
@@ -48,6 +48,29 @@ export function askPeers(
       });
     }
     if (waiting.size === 0) end();
+  });
+}
+
+/**
+ * Asks one peer.
+ *
+ * @returns what has come of it; `lost` if that takes longer than `withinMs`, and then nobody waits for the answer any more
+ */
+export function askPeer(
+  { port, clock }: AskingPeers,
+  peer: NodeId,
+  { request, withinMs }: { readonly request: PeerRequest; readonly withinMs: number },
+): Promise<Outcome<PeerAnswer>> {
+  return new Promise((resolve) => {
+    let asked: Asked | undefined;
+    const timer = clock.after(withinMs, () => {
+      asked?.cancel();
+      resolve({ kind: 'lost', reason: 'expired' });
+    });
+    asked = port.ask(peer, request, (outcome) => {
+      clock.cancel(timer);
+      resolve(outcome);
+    });
   });
 }
 

@@ -2,7 +2,8 @@ import type { PartitionConfig } from '../dynamo/messages.ts';
 import type { NodeId } from '../dynamo/ring.ts';
 import type { RingView } from '../dynamo/ring-view.ts';
 import type { Clock } from '../env/clock.ts';
-import type { Asked, PeerTransport, Port } from '../env/peer-channel.ts';
+import type { PeerTransport, Port } from '../env/peer-channel.ts';
+import { askPeer } from './ask-peers.ts';
 import type { Goal } from './goal.ts';
 import type { Release } from './level.ts';
 import { type Membership, wantedBy } from './membership.ts';
@@ -81,23 +82,13 @@ export class Examiner {
     });
   }
 
-  #ask(id: NodeId): Promise<Heard> {
+  async #ask(id: NodeId): Promise<Heard> {
     const { own, membership, transport, port, clock } = this.#parts;
-    if (id === own?.id) return Promise.resolve(peerStateOf(own, membership.progress, clock.now()));
-    if (!transport.isUp(id)) return Promise.resolve('down');
-    return new Promise((resolve) => {
-      let asked: Asked | undefined;
-      const timer = clock.after(PATIENCE_MS, () => {
-        asked?.cancel();
-        resolve('silent');
-      });
-      asked = port.ask(id, { kind: 'state' }, (outcome) => {
-        clock.cancel(timer);
-        if (outcome.kind === 'answered') resolve(outcome.answer.kind === 'state' ? outcome.answer.state : 'silent');
-        else if (outcome.kind === 'not-sent') resolve(outcome.reason === 'unsupported' ? 'older' : 'down');
-        else resolve('silent');
-      });
-    });
+    if (id === own?.id) return peerStateOf(own, membership.progress, clock.now());
+    if (!transport.isUp(id)) return 'down';
+    const outcome = await askPeer({ port, clock }, id, { request: { kind: 'state' }, withinMs: PATIENCE_MS });
+    if (outcome.kind === 'not-sent') return outcome.reason === 'unsupported' ? 'older' : 'down';
+    return outcome.kind === 'answered' && outcome.answer.kind === 'state' ? outcome.answer.state : 'silent';
   }
 
   #notes(heard: ReadonlyMap<NodeId, Heard>): readonly string[] {

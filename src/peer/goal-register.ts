@@ -1,17 +1,14 @@
 import type { ItemImage } from '../api/item.ts';
 import type { Mutation } from '../api/mutation.ts';
-import { type DynamoClient, type Failure, type ItemKey, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
+import { type DynamoClient, type ItemKey, SYSTEM_TABLE } from '../dynamo/client.ts';
 import { RingError } from '../dynamo/ring-error.ts';
+import { VersionedItem } from '../dynamo/versioned-item.ts';
 import { type Goal, goalIn } from './goal.ts';
 
 const KEY: ItemKey = { table: SYSTEM_TABLE, partitionKey: 'goal', sortKey: '' };
-const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
 /** The attributes of the item: the version, by which it is replaced, and the JSON text of the goal. */
 const VERSION = 'version';
 const TEXT = 'goal';
-
-/** An edit that loses so many races in a row gives up; it has changed nothing then. */
-const EDIT_ATTEMPTS = 8;
 
 /**
  * The goal of the cluster as one strict item of the system table, beside the definitions of tables. Each edit is one
@@ -19,7 +16,7 @@ const EDIT_ATTEMPTS = 8;
  * the other.
  */
 export class GoalRegister {
-  readonly #client: Pick<DynamoClient, 'read' | 'write'>;
+  readonly #item: VersionedItem<Goal, Goal>;
   readonly #first: () => Goal;
   readonly #onNewer: (goal: Goal) => void;
   #known: Goal | undefined;
@@ -33,7 +30,20 @@ export class GoalRegister {
     first: () => Goal,
     onNewer: (goal: Goal) => void = () => {},
   ) {
-    this.#client = client;
+    this.#item = new VersionedItem({
+      client,
+      key: KEY,
+      decode: (image) => this.#learn(goalOf(image)),
+      mutationTo: (current, next) => ({ kind: 'put', item: imageOf(next), condition: isStill(current) }),
+      isIt: (found, next) => JSON.stringify(found) === JSON.stringify(next),
+      error: (reason) => new RingError(reason),
+      words: {
+        unreadable: 'the goal of the cluster cannot be read',
+        unwritable: 'the goal of the cluster cannot be written',
+        contended: 'others are changing the nodes of the cluster at the same time: try again',
+        unknown: 'it is not known whether the change was made: look at the status, and try again',
+      },
+    });
     this.#first = first;
     this.#onNewer = onNewer;
   }
@@ -49,7 +59,7 @@ export class GoalRegister {
    * @throws RingError if the cluster cannot tell
    */
   async read(): Promise<Goal> {
-    return (await this.#read()) ?? (await this.edit((goal) => goal));
+    return (await this.#item.read()) ?? (await this.edit((goal) => goal));
   }
 
   /**
@@ -60,48 +70,11 @@ export class GoalRegister {
    * @throws RingError if the cluster cannot do it, or it is not known whether it has; whatever `change` throws
    */
   async edit(change: (goal: Goal) => Goal): Promise<Goal> {
-    for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt++) {
-      const current = await this.#read();
+    const { found, written } = await this.#item.edit((current) => {
       const next = change(current ?? this.#first());
-      if (next === current) return current;
-      if (await this.#replace(current, next)) return next;
-    }
-    throw new RingError('others are changing the nodes of the cluster at the same time: try again');
-  }
-
-  async #read(): Promise<Goal | undefined> {
-    const outcome = await this.#client.read({ key: KEY, from: 'latest', consistency: 'strict' });
-    if (outcome.kind === 'none') return undefined;
-    if (outcome.kind !== 'found') throw new RingError(`the goal of the cluster cannot be read: ${reasonOf(outcome)}`);
-    return this.#learn(goalOf(outcome.item));
-  }
-
-  /** @returns false if another edit came first */
-  async #replace(current: Goal | undefined, next: Goal): Promise<boolean> {
-    const mutation: Mutation = { kind: 'put', item: imageOf(next), condition: isStill(current) };
-    const outcome = await this.#client.write(KEY, mutation, STRICT);
-    switch (outcome.kind) {
-      case 'applied':
-        this.#learn(next);
-        return true;
-      case 'condition-failed':
-        return false;
-      case 'unknown':
-        return this.#hasBecome(next);
-      case 'refused':
-      case 'collection-full':
-      case 'conflict':
-        throw new RingError('the goal of the cluster cannot be written');
-      default:
-        throw new RingError(`nothing was changed: ${reasonOf(outcome)}`);
-    }
-  }
-
-  /** After a write whose outcome is not known: what is there now decides it, unless others have gone on meanwhile. */
-  async #hasBecome(next: Goal): Promise<boolean> {
-    const found = await this.#read().catch(() => undefined);
-    if (found !== undefined && JSON.stringify(found) === JSON.stringify(next)) return true;
-    throw new RingError('it is not known whether the change was made: look at the status, and try again');
+      return next === current ? undefined : next;
+    });
+    return written === undefined ? found! : this.#learn(written);
   }
 
   #learn(goal: Goal): Goal {
@@ -132,17 +105,4 @@ function goalOf(image: ItemImage): Goal {
   const goal = goalIn(JSON.parse(item[TEXT]?.S ?? 'null'));
   if (goal === undefined) throw new RingError('the goal of the cluster is of a release that this one does not know');
   return goal;
-}
-
-function reasonOf(failure: Failure): string {
-  switch (failure.kind) {
-    case 'unavailable':
-      return `${failure.got} of the ${failure.needed} replicas that it takes have answered`;
-    case 'overloaded':
-      return 'the node that was asked is overloaded';
-    case 'storage-failed':
-      return failure.message;
-    default:
-      return 'it is not known whether it has happened';
-  }
 }

@@ -2,6 +2,8 @@ import type { DynamoClient, ItemKey, LagRule } from '../dynamo/client.ts';
 import type { RepairReport } from '../dynamo/healing/anti-entropy.ts';
 import type { ScrubReport } from '../dynamo/healing/scrub.ts';
 import type { NodeId } from '../dynamo/ring.ts';
+import type { StreamClient } from '../dynamo/stream-client.ts';
+import type { TransactingClient } from '../dynamo/transaction-client.ts';
 import type { Location } from './locate.ts';
 import type { RingDescription } from './ring-description.ts';
 import type { RingExamination } from './ring-examination.ts';
@@ -13,7 +15,7 @@ import type { RingExamination } from './ring-examination.ts';
  */
 export interface ServedRing {
   /** The way in for requests. */
-  readonly client: DynamoClient;
+  readonly client: DynamoClient & TransactingClient & StreamClient;
   /** The nodes, who votes on which partition, and the moves under way, as this process knows them. */
   describe(): RingDescription;
   /** As `describe`, but each node is asked, for some seconds at most. */

@@ -34,7 +34,8 @@ import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { inParallel } from './in-parallel.ts';
 import type { ItemParts } from './item-operations.ts';
-import { collectionMetrics, hasCollections, type ItemCollectionMetrics, sizedItem } from './item-write.ts';
+import { type ItemCollectionMetrics, sizedItem } from './item-write.ts';
+import { byTable, metricsByTable } from './members-by-table.ts';
 import { ofTable } from './of-table.ts';
 import type { ReadRoom } from './read-room.ts';
 import { BATCH_PARALLELISM } from './router-limits.ts';
@@ -358,7 +359,10 @@ async function answerOfWrites(
   writes: readonly Write[],
 ): Promise<BatchWriteItemResponse> {
   const written = writes.filter(({ units }) => units !== undefined);
-  if (written.length === 0) throwErrorOf(writes);
+  // A transaction that holds all items is no error of a batch: they are to be written later.
+  if (written.length === 0 && !writes.every(({ error }) => error?.name === 'TransactionConflictException')) {
+    throwErrorOf(writes);
+  }
   const response: BatchWriteItemResponse = { UnprocessedItems: {} };
   for (const [name, ofTable] of byTable(writes.filter(({ units }) => units === undefined))) {
     response.UnprocessedItems[name] = ofTable.map(({ asked }) => asked);
@@ -369,28 +373,9 @@ async function answerOfWrites(
       unitsCapacity(level, name, sumOfWriteUnits(ofTable.map(({ units }) => units!))),
     );
   }
-  if (request.ReturnItemCollectionMetrics === 'SIZE') response.ItemCollectionMetrics = await metricsOf(client, written);
+  if (request.ReturnItemCollectionMetrics === 'SIZE')
+    response.ItemCollectionMetrics = await metricsByTable(client, written);
   return response;
-}
-
-/** One entry for each item collection of a table with local indexes. */
-async function metricsOf(
-  client: DynamoClient,
-  written: readonly Write[],
-): Promise<Record<string, ItemCollectionMetrics[]>> {
-  const metrics: [string, ItemCollectionMetrics[]][] = [];
-  for (const [name, ofTable] of byTable(written.filter(({ table }) => hasCollections(table)))) {
-    const collections = [...new Map(ofTable.map((write) => [write.at.partitionKey, write])).values()];
-    const ofCollections = collections.map(({ table, named, at }) => collectionMetrics(client, table, { named, ...at }));
-    metrics.push([name, await Promise.all(ofCollections)]);
-  }
-  return Object.fromEntries(metrics);
-}
-
-/** Groups items by table, in the order of the request. */
-function byTable<T extends Member>(members: readonly T[]): [name: string, ofTable: T[]][] {
-  const names = new Set(members.map(({ name }) => name));
-  return [...names].map((name) => [name, members.filter((member) => member.name === name)]);
 }
 
 /** API reference, BatchWriteItem: if none of the items can be processed, it is an error. */

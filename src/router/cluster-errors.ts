@@ -11,7 +11,8 @@ import type { Failure } from '../dynamo/client.ts';
  * the client's own mistake.
  *
  * An index that cannot keep up with an item holds back its writes, as the service's does (developer guide, "Understanding
- * global secondary index (GSI) write throttling and back pressure"): a hot key of the index, in the words of its reasons.
+ * global secondary index (GSI) write throttling and back pressure"): a hot key of the index, in the words of its reasons. Its stream does
+ * so in the words for a hot key of the table: the service has none for that.
  *
  * @param table of a write
  */
@@ -28,8 +29,9 @@ export function clusterError(
       return ApiError.transactionConflict();
     case 'index-behind': {
       const behind = table?.indexes.find(({ storageId }) => storageId === failure.index);
-      if (table === undefined || behind === undefined) return ApiError.serviceUnavailable();
-      return throttled(table, behind.name, 'write', 'KeyRangeThroughputExceeded');
+      const isStream = table?.stream?.storageId === failure.index;
+      if (table === undefined || (behind === undefined && !isStream)) return ApiError.serviceUnavailable();
+      return throttled(table, behind?.name, 'write', 'KeyRangeThroughputExceeded');
     }
     case 'table-gone': {
       const error = ApiError.serviceUnavailable();

@@ -4,9 +4,11 @@ import type { Table } from '../api/table-definition.ts';
 import { isExpiryInForce } from '../api/time-to-live.ts';
 import { isUsable } from '../api/transition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
+import type { TransactingClient } from '../dynamo/transaction-client.ts';
 import { ExpiringTable } from './expiring-table.ts';
 import { keyText, type ScheduledItem, type ScheduleRoom } from './expiry-schedule.ts';
 import type { FaultTimers, RulesOfExpiry } from './fault-rules.ts';
+import { noteTransaction } from './noted-transaction.ts';
 import { type Pause, WalkReader } from './page-source.ts';
 import { EXPIRY } from './router-limits.ts';
 import { ADMINISTRATOR, type TableCatalog } from './table-catalog.ts';
@@ -131,7 +133,7 @@ export class ExpirySweep {
   }
 
   /** The client for all who write items: it notes when the items expire that are written. */
-  noting(client: DynamoClient): DynamoClient {
+  noting(client: DynamoClient & TransactingClient): DynamoClient & TransactingClient {
     const tables = this.#tables;
     return {
       get partitions() {
@@ -142,6 +144,12 @@ export class ExpirySweep {
         const table = tables.get(key.table);
         return table === undefined ? written : table.noted(key, mutation, written);
       },
+      transact(request) {
+        const transacted = client.transact(request);
+        if (tables.size > 0) noteTransaction(tables, request.actions, transacted);
+        return transacted;
+      },
+      readTogether: (request) => client.readTogether(request),
       read: (request) => client.read(request),
       range: (request) => client.range(request),
       scan: (request) => client.scan(request),

@@ -2,7 +2,7 @@ import { tableNameOf } from '../api/arn.ts';
 import type { AttributeMap, AttributeValue } from '../api/attribute-value.ts';
 import type { FaultScope } from '../api/fault-rule.ts';
 import { normaliseNumber } from '../api/number.ts';
-import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
+import { actionsOf, namedKey, namedTables, OPERATION_TRAITS, type TransactedItem } from '../api/operation-traits.ts';
 import type { OperationName } from '../api/operations.ts';
 
 /** A request as fault rules see it. It has passed its schema, but no other check. */
@@ -13,16 +13,38 @@ export interface FaultRequest {
   readonly namespace: string | undefined;
 }
 
-/** Tells whether a request matches the scope of a rule, apart from its probability. */
+/**
+ * Tells whether a request matches the scope of a rule, apart from its probability. A transaction does if one of its actions
+ * does.
+ */
 export function scopeMatcher(scope: FaultScope): (request: FaultRequest) => boolean {
   const table = scope.table === undefined ? undefined : tableNameOf(scope.table);
   const key = scope.key && normalisedKey(scope.key);
-  return ({ operation, request, namespace }) =>
-    (scope.operation === undefined || scope.operation === operation) &&
-    (scope.namespace === undefined || scope.namespace === namespace) &&
-    (table === undefined || namedTables(operation, request).some((named) => isNameOf(table, named))) &&
-    (scope.index === undefined || (request as { readonly IndexName?: string }).IndexName === scope.index) &&
-    (key === undefined || containsKey(operation, request, key));
+  const isOfAction = actionMatcher(scope);
+  return ({ operation, request, namespace }) => {
+    if (scope.operation !== undefined && scope.operation !== operation) return false;
+    if (scope.namespace !== undefined && scope.namespace !== namespace) return false;
+    if (scope.index !== undefined && (request as { readonly IndexName?: string }).IndexName !== scope.index)
+      return false;
+    if (OPERATION_TRAITS[operation].hasActions) return actionsOf(request).some(isOfAction);
+    if (table !== undefined && !namedTables(operation, request).some((named) => isNameOf(table, named))) return false;
+    if (key === undefined) return true;
+    const named = namedKey(operation, request);
+    return named !== undefined && containsKey(named, key);
+  };
+}
+
+/** Tells whether an action of a transaction is on an item that a rule is for. */
+export function actionMatcher(scope: FaultScope): (action: TransactedItem | undefined) => boolean {
+  const table = scope.table === undefined ? undefined : tableNameOf(scope.table);
+  const key = scope.key && normalisedKey(scope.key);
+  return (action) => {
+    if (action === undefined) return false;
+    if (table !== undefined && !isNameOf(table, action.TableName!)) return false;
+    if (key === undefined) return true;
+    const named = action.Item ?? action.Key;
+    return named !== undefined && containsKey(named, key);
+  };
 }
 
 /** The key of a rule with its numbers in canonical form. */
@@ -39,10 +61,8 @@ function isNameOf(table: string, named: string): boolean {
   }
 }
 
-function containsKey(operation: OperationName, request: object, key: AttributeMap): boolean {
-  const { keyMember } = OPERATION_TRAITS[operation];
-  if (keyMember === undefined) return false;
-  const named = (request as Record<string, AttributeMap>)[keyMember]!;
+/** @param named the key or the item that a request names */
+function containsKey(named: AttributeMap, key: AttributeMap): boolean {
   return Object.entries(key).every(([name, value]) => Object.hasOwn(named, name) && isEqual(value, named[name]!));
 }
 

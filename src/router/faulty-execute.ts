@@ -1,14 +1,15 @@
 import { tableArn } from '../api/arn.ts';
+import { transactionCanceled } from '../api/cancellation.ts';
 import { ConnectionDropped } from '../api/connection-dropped.ts';
 import { drawRoundTripMs } from '../api/delay-model.ts';
 import { ApiError } from '../api/errors.ts';
-import { faultError, faultErrorFits } from '../api/fault-error.ts';
-import type { FaultEffect, FaultTime } from '../api/fault-rule.ts';
-import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
+import { canConflict, faultError, faultErrorFits } from '../api/fault-error.ts';
+import type { FaultEffect, FaultScope, FaultTime } from '../api/fault-rule.ts';
+import { actionsOf, namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
 import type { Execute, OperationName, RequestContext } from '../api/operations.ts';
 import { MAX_LATENCY_MS } from '../api/read-fault-rule.ts';
 import type { RulesOfRequests } from './fault-rules.ts';
-import type { FaultRequest } from './fault-scope.ts';
+import { actionMatcher, type FaultRequest } from './fault-scope.ts';
 import type { Firing } from './rule-in-force.ts';
 
 export interface FaultParts {
@@ -99,12 +100,22 @@ async function failIfFired(
     seen,
     (effect) =>
       (effect.kind === 'drop-connection' && effect.when === when) ||
+      (effect.kind === 'conflict' && when === 'before' && canConflict(operation)) ||
       (effect.kind === 'error' && effect.when === when && faultErrorFits(effect.error, operation)),
   );
   if (firing === undefined) return;
   tell(parts, firing, context);
+  if (firing.effect.kind === 'conflict') throw conflictOf(firing.effect, seen);
   if (firing.effect.kind !== 'error') throw new ConnectionDropped();
   throw faultError(firing.effect.error, operation, arnOf(namedTables(operation, request), context));
+}
+
+/** @param rule the effect of a rule is the rule itself, with its scope */
+function conflictOf(rule: FaultEffect & FaultScope, { operation, request }: FaultRequest): ApiError {
+  const conflict = ApiError.transactionConflict();
+  if (!OPERATION_TRAITS[operation].hasActions) return conflict;
+  const isHeld = actionMatcher(rule);
+  return transactionCanceled(actionsOf(request).map((action) => (isHeld(action) ? conflict : undefined)));
 }
 
 function tell(parts: FaultParts, { id, effect }: Firing, { requestId }: RequestContext): void {

@@ -1,18 +1,22 @@
 import type { Execute } from '../api/operations.ts';
 import type { TableConsistency } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
+import type { StreamClient } from '../dynamo/stream-client.ts';
+import type { TransactingClient } from '../dynamo/transaction-client.ts';
 import { IndexBuilder } from './index-builder.ts';
 import { type Isolation, namespaceOf, noNamespace } from './namespace.ts';
 import { createOperationTable } from './operation-table.ts';
 import type { OtherRouters } from './other-routers.ts';
 import { DEFAULT_ROUTER_LIMITS, type RouterLimits } from './router-limits.ts';
+import { StreamKeeper } from './stream-keeper.ts';
 import { createTableAdmin, type TableAdmin } from './table-admin.ts';
 import { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 import { unlessGone } from './unless-gone.ts';
 
 export interface RouterOptions {
-  readonly client: DynamoClient;
+  readonly client: DynamoClient & TransactingClient;
+  readonly streams: StreamClient;
   /** Gives a new random UUID in lower case. */
   readonly newId: () => string;
   /** The consistency of new tables whose tags do not say one. Default: strict. */
@@ -20,6 +24,12 @@ export interface RouterOptions {
   /** Which part of the credentials gives a request its namespace. Default: none, unless the access key names one. */
   readonly isolate?: Isolation;
   readonly limits?: Partial<RouterLimits>;
+  /** Into how many shards new streams are cut. Default: 1. */
+  readonly streamShards?: number;
+  /** The clock of the API, in ms since 1970, for what no request asks for. Default: it stands still in 1970. */
+  readonly nowMs?: () => number;
+  /** What that clock said when that of a node said `atMs`. Default: the same. */
+  readonly timeOf?: (atMs: number) => number;
   /** Default: a new one. */
   readonly catalog?: TableCatalog;
   /** The other routers of the cluster, of which the catalog knows too. Default: it has none. */
@@ -47,6 +57,8 @@ export interface Router {
   readonly tables: TableAdmin;
   /** Makes the entries of new indexes. The owner has it resume what an earlier process has left, and stops it. */
   readonly indexes: IndexBuilder;
+  /** Begins and ends streams. The owner has it resume what an earlier process has left, and stops it. */
+  readonly keeper: StreamKeeper;
 }
 
 /**
@@ -54,15 +66,21 @@ export interface Router {
  * which indexes are scanned and, if throughput is limited, what was consumed.
  */
 export function createRouter(options: RouterOptions): Router {
-  const { client, newId, isolate = 'none', others, requestLifeMs } = options;
+  const { client, streams, newId, isolate = 'none', others, requestLifeMs, nowMs = () => 0 } = options;
   const limits = { ...DEFAULT_ROUTER_LIMITS, ...options.limits };
-  const { catalog = new TableCatalog(client, limits) } = options;
+  const { catalog = new TableCatalog(client, limits, undefined, streams) } = options;
   const indexes = new IndexBuilder({ client, catalog, newId, wait: options.wait, others, requestLifeMs });
+  const newStreams = { newId, streamShards: options.streamShards ?? 1 };
+  const ofOthers = { wait: options.wait, others, requestLifeMs };
+  const keeper = new StreamKeeper({ client, streams, catalog, newStreams, nowMs, ...ofOthers });
   const handlers = createOperationTable({
     client,
+    streams,
+    keeper,
+    ...newStreams,
+    timeOf: options.timeOf ?? ((atMs) => atMs),
     catalog,
     indexes,
-    newId,
     consistency: options.defaultConsistency ?? 'strict',
     throughput: options.throughput,
     transientMs: options.transientMs ?? 0,
@@ -80,6 +98,7 @@ export function createRouter(options: RouterOptions): Router {
       return others === undefined ? run() : unlessGone(catalog, run);
     },
     indexes,
-    tables: createTableAdmin({ client, catalog, newId, limits }),
+    keeper,
+    tables: createTableAdmin({ client, catalog, keeper, newStreams, nowMs, limits }),
   };
 }

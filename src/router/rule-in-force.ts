@@ -1,5 +1,5 @@
 import { tableNameOf } from '../api/arn.ts';
-import { type ActiveFault, AdminError, type FaultEffect, type FaultRule } from '../api/fault-rule.ts';
+import { type ActiveFault, AdminError, type FaultEffect, type FaultRule, type FaultScope } from '../api/fault-rule.ts';
 import { readFaultRule } from '../api/read-fault-rule.ts';
 import { type FaultRequest, scopeMatcher } from './fault-scope.ts';
 import { checkNamespace } from './namespace.ts';
@@ -13,7 +13,8 @@ export type Seeded = (seed: number) => () => number;
 /** A rule has fired for a request. */
 export interface Firing {
   readonly id: string;
-  readonly effect: FaultEffect;
+  /** The rule, with its scope. */
+  readonly effect: FaultEffect & FaultScope;
   /** Uniform in [0, 1), apart from the draws that decide whether a rule fires. */
   readonly draw: () => number;
   /**

@@ -2,11 +2,12 @@ import type { Condition, UpdateAction } from '../api/expression/ast.ts';
 import { AdminError } from '../api/fault-rule.ts';
 import { fromImage, type ItemImage, toImage } from '../api/item.ts';
 import type { Mutation } from '../api/mutation.ts';
-import { type DynamoClient, type Failure, type ItemKey, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
+import { type DynamoClient, type ItemKey, SYSTEM_TABLE, type WriteOptions } from '../dynamo/client.ts';
+import { VersionedItem } from '../dynamo/versioned-item.ts';
 import { NO_RULES, type SharedRules, sharedRulesIn, textOf } from './shared-rules.ts';
 
 const KEY: ItemKey = { table: SYSTEM_TABLE, partitionKey: 'rules', sortKey: '' };
-const STRICT: WriteOptions = { consistency: 'strict', wantsOld: false };
+const CLAIM: WriteOptions = { consistency: 'strict', wantsOld: true };
 /**
  * The attributes of the item: the version, by which it is replaced; the JSON text of the rules; and by id, how often
  * those rules have fired that are bounded by `times`.
@@ -16,9 +17,6 @@ const TEXT = 'rules';
 const FIRED = 'fired';
 /** What an update needs to know of the table whose item it changes: nothing of this one has a key or an index. */
 const TABLE = { key: { partition: { name: 'id', type: 'S' } }, indexes: [] } as const;
-
-/** An edit that loses so many races in a row gives up; it has changed nothing then. */
-const EDIT_ATTEMPTS = 8;
 
 /** The rules as they are stored, and how often those with `times` have fired. */
 export interface StoredRules {
@@ -42,18 +40,30 @@ export interface Claimed {
  * fires more often than it may.
  */
 export class RulesRegister {
-  readonly #client: Pick<DynamoClient, 'read' | 'write'>;
+  readonly #client: Pick<DynamoClient, 'write'>;
+  readonly #item: VersionedItem<StoredRules, SharedRules>;
 
   constructor(client: Pick<DynamoClient, 'read' | 'write'>) {
     this.#client = client;
+    this.#item = new VersionedItem({
+      client,
+      key: KEY,
+      decode: storedIn,
+      mutationTo: (found, next) => mutationTo(found?.shared ?? NO_RULES, next),
+      isIt: ({ shared }, next) => shared.edit === next.edit,
+      error: (reason) => new AdminError(reason, undefined, 409),
+      words: {
+        unreadable: 'the fault rules of the cluster cannot be read',
+        unwritable: 'the fault rules of the cluster cannot be written',
+        contended: 'others are changing the fault rules at the same time: try again',
+        unknown: 'it is not known whether the rules were changed: list them, and try again',
+      },
+    });
   }
 
   /** @throws AdminError with status 409 if the cluster cannot tell */
   async read(): Promise<StoredRules> {
-    const outcome = await this.#client.read({ key: KEY, from: 'latest', consistency: 'strict' });
-    if (outcome.kind === 'none') return NOTHING;
-    if (outcome.kind === 'found') return storedIn(outcome.item);
-    throw new AdminError(`the fault rules of the cluster cannot be read: ${reasonOf(outcome)}`, undefined, 409);
+    return (await this.#item.read()) ?? NOTHING;
   }
 
   /**
@@ -65,12 +75,12 @@ export class RulesRegister {
    *   throws
    */
   async edit(change: (shared: SharedRules) => SharedRules): Promise<SharedRules> {
-    for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt++) {
-      const { shared } = await this.read();
-      const next = change(shared);
-      if (next === shared || (await this.#replace(shared, next))) return next;
-    }
-    throw new AdminError('others are changing the fault rules at the same time: try again', undefined, 409);
+    const { found, written } = await this.#item.edit((current) => {
+      const present = current?.shared ?? NO_RULES;
+      const next = change(present);
+      return next === present ? undefined : next;
+    });
+    return written ?? found?.shared ?? NO_RULES;
   }
 
   /**
@@ -87,7 +97,7 @@ export class RulesRegister {
       right: { kind: 'value', value: { N: String(times - wanted) } },
     };
     const mutation = updating([{ kind: 'add', path, value: { N: String(wanted) } }], condition);
-    const outcome = await this.#client.write(KEY, mutation, { ...STRICT, wantsOld: true });
+    const outcome = await this.#client.write(KEY, mutation, CLAIM);
     if (outcome.kind === 'applied') {
       const before = outcome.old === undefined ? 0 : (storedIn(outcome.old).fired.get(id) ?? 0);
       return { granted: wanted, isSpent: before + wanted >= times };
@@ -97,32 +107,6 @@ export class RulesRegister {
     const left = before === undefined ? 0 : times - before;
     if (left <= 0) return { granted: 0, isSpent: true };
     return this.claim(id, times, Math.min(left, wanted));
-  }
-
-  /** @returns false if another edit came first */
-  async #replace(current: SharedRules, next: SharedRules): Promise<boolean> {
-    const outcome = await this.#client.write(KEY, mutationTo(current, next), STRICT);
-    switch (outcome.kind) {
-      case 'applied':
-        return true;
-      case 'condition-failed':
-        return false;
-      case 'unknown':
-        return this.#hasBecome(next);
-      case 'refused':
-      case 'collection-full':
-      case 'conflict':
-        throw new AdminError('the fault rules of the cluster cannot be written', undefined, 409);
-      default:
-        throw new AdminError(`nothing was changed: ${reasonOf(outcome)}`, undefined, 409);
-    }
-  }
-
-  /** After a write whose outcome is not known: what is there now decides it, unless others have gone on meanwhile. */
-  async #hasBecome(next: SharedRules): Promise<boolean> {
-    const found = await this.read().catch(() => NOTHING);
-    if (found.shared.edit === next.edit) return true;
-    throw new AdminError('it is not known whether the rules were changed: list them, and try again', undefined, 409);
   }
 }
 
@@ -177,17 +161,4 @@ function storedIn(image: ItemImage): StoredRules {
   }
   const fired = Object.entries(item[FIRED]?.M ?? {}).map(([id, { N }]): [string, number] => [id, Number(N)]);
   return { shared, fired: new Map(fired) };
-}
-
-function reasonOf(failure: Failure): string {
-  switch (failure.kind) {
-    case 'unavailable':
-      return `${failure.got} of the ${failure.needed} replicas that it takes have answered`;
-    case 'overloaded':
-      return 'the node that was asked is overloaded';
-    case 'storage-failed':
-      return failure.message;
-    default:
-      return 'it is not known whether it has happened';
-  }
 }

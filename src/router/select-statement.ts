@@ -1,11 +1,13 @@
 import type { AttributeMap, AttributeValue } from '../api/attribute-value.ts';
 import { type ConsumedCapacity, sumOfCapacities } from '../api/consumed-capacity.ts';
 import { ApiError } from '../api/errors.ts';
+import type { Path } from '../api/expression/ast.ts';
 import { evaluateCondition } from '../api/expression/condition.ts';
 import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { type ExecuteStatementRequest, RawJson, type RequestContext } from '../api/operations.ts';
 import { type Continuation, readToken, writeToken } from '../api/partiql/next-token.ts';
-import { columnsToRead, indexOf, planSelect, type SelectPlan, selectColumns } from '../api/partiql/select-plan.ts';
+import { columnSelector } from '../api/partiql/select-columns.ts';
+import { columnsToRead, indexOf, planSelect, type SelectPlan } from '../api/partiql/select-plan.ts';
 import type { Statement } from '../api/partiql/statement.ts';
 import type { SelectSyntax } from '../api/partiql/statement-syntax.ts';
 import type { Table } from '../api/table-definition.ts';
@@ -64,9 +66,7 @@ export async function runSelect(
   const { Statement: text, Parameters: parameters = [], NextToken: token } = request;
   const from = token == null ? undefined : readToken(text, parameters, token);
   const read = await readPlan(parts, on, { plan, syntax, from });
-  const { columns } = syntax;
-  const Items =
-    columns === undefined ? read.items : read.items.map((item) => selectColumns(columns, attributesOf(item)));
+  const Items = syntax.columns === undefined ? read.items : selected(syntax.columns, read.items);
   const response: ExecuteStatementResponse = { Items };
   if (read.next !== undefined) {
     response.NextToken = writeToken(text, parameters, read.next);
@@ -75,6 +75,11 @@ export async function runSelect(
   const consumed = sumOfCapacities(read.capacities.filter((capacity) => capacity !== undefined));
   if (consumed !== undefined) response.ConsumedCapacity = consumed;
   return response;
+}
+
+function selected(columns: readonly Path[], items: Read['items']): AttributeMap[] {
+  const select = columnSelector(columns);
+  return items.map((item) => select(attributesOf(item)));
 }
 
 /** The words were recorded by floci (2026-09-02, eu-west-1): they are not those of Query and Scan. */

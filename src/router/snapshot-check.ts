@@ -15,6 +15,8 @@ export interface RestorableTable {
   /** Has a new storage id. */
   readonly table: Table;
   readonly items: readonly AttributeMap[];
+  /** The stream that the table had, which it gets anew when its items are there. */
+  readonly stream: Table['stream'];
   /** Its place in the snapshot, for errors: `tables[0]`. */
   readonly place: string;
 }
@@ -36,7 +38,8 @@ export function restorableTables(snapshot: Snapshot, newId: () => string): reado
   const seen = new Set<string>();
   return tables.map((each: TableSnapshot, at): RestorableTable => {
     const place = `tables[${at}]`;
-    const restorable = { table: tableOf(each, place, newId), items: each.items, place };
+    const { stream, ...table } = tableOf(each, place, newId);
+    const restorable = { table, stream, items: each.items, place };
     if (namespace !== undefined && each.namespace !== namespace) {
       throw new AdminError(`${place}.namespace is not that of the snapshot`, `${place}.namespace`);
     }

@@ -8,7 +8,7 @@ import { type SnapshotParts, TableSnapshots } from './table-snapshots.ts';
 
 /** The actions of an administrator on whole tables. Errors are `AdminError`, or `ApiError` if the cluster fails. */
 export interface TableAdmin {
-  /** Deletes the tables of one namespace, or of all, even if they are protected against deletion. */
+  /** Deletes the tables of one namespace, or of all, even if they are protected against deletion; and all their streams. */
   reset(namespace?: string): Promise<void>;
   /**
    * The tables of one namespace, or of all, with their items. Each item is as a strongly consistent read during the
@@ -31,13 +31,14 @@ export interface TableAdmin {
 }
 
 export function createTableAdmin(parts: SnapshotParts): TableAdmin {
-  const { catalog, limits } = parts;
+  const { catalog, keeper, limits } = parts;
   const snapshots = new TableSnapshots(parts);
   const remove = ({ namespace, name }: Table) => catalog.remove(namespace, name, () => {});
   return {
     async reset(namespace) {
       if (namespace !== undefined) checkNamespace(namespace);
       for await (const tables of catalog.pages(namespace)) await inParallel(tables, limits.adminParallelism, remove);
+      await keeper.forgetAll(namespace, new Set());
     },
     snapshot: (namespace) => snapshots.take(namespace),
     restore: (snapshot) => snapshots.restore(snapshot),

@@ -7,16 +7,18 @@ import { type ByteString, keyOfKey } from '../api/primary-key.ts';
 import type { Table } from '../api/table-definition.ts';
 import { isUsable, settledTable, statusAt } from '../api/transition.ts';
 import { type DynamoClient, type ItemKey, SYSTEM_TABLE } from '../dynamo/client.ts';
-import { forgetProgress } from './build-progress.ts';
+import type { StreamClient } from '../dynamo/stream-client.ts';
 import { clusterError } from './cluster-errors.ts';
 import { ComingTables } from './coming-tables.ts';
 import { parseDefinition } from './definition-item.ts';
-import { forgetDerivation, registerDerivation } from './derivation-register.ts';
+import { registerDerivation } from './derivation-register.ts';
 import { isLeaving, leavingTable } from './leaving-table.ts';
 import type { OtherRouters } from './other-routers.ts';
 import { DEFAULT_ROUTER_LIMITS } from './router-limits.ts';
 import { eraseDefinition, listDefinitions, type Place, readDefinition, storeDefinition } from './stored-definitions.ts';
+import { registerStream, streamRowPages } from './stream-rows.ts';
 import { type CacheLimits, isKept, labelOf, TableCache, type TablesAtHand, type TableWatcher } from './table-cache.ts';
+import { forgetRemains } from './table-remains.ts';
 import { Turns } from './turns.ts';
 
 /** A change that loses this many races in a row gives up; it has done nothing then. */
@@ -55,12 +57,19 @@ export class TableCatalog implements TablesAtHand {
   readonly #coming: ComingTables;
   readonly #turns = new Turns();
   readonly #others: OtherRouters | undefined;
+  readonly #streams: StreamClient | undefined;
   /** Counts the changes of others: what was read before one may be older than it. */
   #heard = 0;
 
   /** @param others undefined: this is the only router of the cluster */
-  constructor(client: DynamoClient, limits: CacheLimits = DEFAULT_ROUTER_LIMITS, others?: OtherRouters) {
+  constructor(
+    client: DynamoClient,
+    limits: CacheLimits = DEFAULT_ROUTER_LIMITS,
+    others?: OtherRouters,
+    streams?: StreamClient,
+  ) {
     this.#client = client;
+    this.#streams = streams;
     this.#others = others;
     this.#coming = new ComingTables(client, others);
     this.#cache = new TableCache(limits, others && (() => others.elapsedMs()));
@@ -182,7 +191,7 @@ export class TableCatalog implements TablesAtHand {
         const last = current && (await this.#fence(table, current));
         if (current !== undefined && last === undefined) continue;
         if ((await this.#replace(last, table)) === undefined) continue;
-        if (current !== undefined) await this.#forgetRecords(parseDefinition(current));
+        if (current !== undefined) await forgetRemains(this.#client, this.#streams, parseDefinition(current));
         return;
       }
       throw clusterError({ kind: 'overloaded' });
@@ -214,14 +223,10 @@ export class TableCatalog implements TablesAtHand {
     });
   }
 
-  /** Erases what the storage nodes have under ids that no definition has any longer. */
-  async forget(storageIds: readonly ByteString[]): Promise<void> {
-    for (const storageId of storageIds) await this.#client.forgetTable(storageId);
-  }
-
-  /** Writes what is derived from a table whose items are written before its definition. */
-  announce(table: Table): Promise<void> {
-    return registerDerivation(this.#client, table);
+  /** Writes what is derived from a table, of which items are written next, and the row of its stream. */
+  async announce(table: Table): Promise<void> {
+    await registerDerivation(this.#client, table);
+    await registerStream(this.#client, table);
   }
 
   /**
@@ -251,6 +256,9 @@ export class TableCatalog implements TablesAtHand {
     if (unknown.size === 0) return 0;
     for await (const tables of this.pages(undefined)) {
       for (const table of tables) spare(table);
+    }
+    for await (const rows of streamRowPages(this.#client, undefined, PAGE)) {
+      for (const { storageId } of rows) unknown.delete(storageId);
     }
     // Perhaps who deleted them could not tell enough nodes.
     if (this.#others !== undefined && !(await this.#client.fenceTables([...unknown]))) return 0;
@@ -309,7 +317,7 @@ export class TableCatalog implements TablesAtHand {
     const table = status === 'ACTIVE' ? settledTable(stored) : stored;
     if (!isKept(table)) return table;
     const outcome = await storeDefinition(this.#client, table, text, table === stored ? text : undefined);
-    await registerDerivation(this.#client, table);
+    await this.announce(table);
     if (outcome.kind === 'applied' && heard === this.#heard) this.#cache.remember(table);
     return table;
   }
@@ -336,7 +344,7 @@ export class TableCatalog implements TablesAtHand {
    */
   async #register(table: Table, heard: number): Promise<Table> {
     try {
-      await registerDerivation(this.#client, table);
+      await this.announce(table);
     } catch (error) {
       this.#cache.forget(table);
       throw error;
@@ -360,7 +368,7 @@ export class TableCatalog implements TablesAtHand {
     if (outcome.kind === 'condition-failed') return this.#others !== undefined;
     this.#cache.forget(place);
     if (outcome.kind !== 'applied') throw clusterError(outcome);
-    await this.#forgetRecords(parseDefinition(current));
+    await forgetRemains(this.#client, this.#streams, parseDefinition(current));
     return true;
   }
 
@@ -383,13 +391,6 @@ export class TableCatalog implements TablesAtHand {
     if (!(await this.#client.fenceTables(storageIdsOf(table)))) throw clusterError({ kind: 'unknown' });
     await told;
     return last;
-  }
-
-  /** Erases what the storage nodes have of a deleted table. */
-  async #forgetRecords(table: Table): Promise<void> {
-    await this.forget(storageIdsOf(table));
-    await forgetDerivation(this.#client, table);
-    await forgetProgress(this.#client, table);
   }
 
   /** Runs `work` when all earlier work of this table has ended, however it ended. */

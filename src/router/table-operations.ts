@@ -3,20 +3,25 @@ import { newTable } from '../api/create-table.ts';
 import { ApiError } from '../api/errors.ts';
 import { withNewStorage } from '../api/index-storage.ts';
 import type { RequestContext } from '../api/operations.ts';
+import { type NewStreams, withNewStream } from '../api/stream-storage.ts';
 import type { Table, TableConsistency } from '../api/table-definition.ts';
 import { describeDeleted, describeTable, type Phase } from '../api/table-description.ts';
 import type { CreateTableRequest, DeleteTableRequest, UpdateTimeToLiveRequest } from '../api/table-requests.ts';
 import { withTimeToLive } from '../api/time-to-live.ts';
 import { inTransition, settledTable, statusAt } from '../api/transition.ts';
+import type { DynamoClient } from '../dynamo/client.ts';
 import type { IndexBuilder } from './index-builder.ts';
+import { INDEX_BUILDS } from './router-limits.ts';
+import type { StreamKeeper } from './stream-keeper.ts';
+import { listStreamRows } from './stream-rows.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import type { ThroughputGate } from './throughput.ts';
 
-export interface TableParts {
+export interface TableParts extends NewStreams {
+  readonly client: DynamoClient;
   readonly catalog: TableCatalog;
   readonly indexes: IndexBuilder;
-  /** Gives a new random UUID. */
-  readonly newId: () => string;
+  readonly keeper: StreamKeeper;
   /** The consistency of new tables whose tags do not say one. */
   readonly consistency: TableConsistency;
   /** Has to know of changed limits. Undefined: throughput is not limited. */
@@ -34,7 +39,8 @@ export interface TableParts {
  * 20 s on one `CREATING`. With a `transientMs` above 0 it is seen for so long: until then a table that is being made
  * has no items, and no table can be changed again.
  */
-export function createTableOperations({ catalog, newId, consistency, transientMs }: TableParts) {
+export function createTableOperations(parts: TableParts) {
+  const { client, catalog, newId, consistency, keeper, transientMs } = parts;
   const lastsMs = (context: RequestContext) => context.transientMs ?? transientMs;
   /** Also in place of a table that has been DELETING for its time. */
   const create = async (table: Table, nowMs: number): Promise<boolean> =>
@@ -45,7 +51,8 @@ export function createTableOperations({ catalog, newId, consistency, transientMs
   return {
     async createTable(request: CreateTableRequest, context: RequestContext, namespace: string) {
       const { nowMs, region } = context;
-      const table = withNewStorage(newTable(request, { namespace, id: newId(), nowMs, region, consistency }), newId);
+      const defined = newTable(request, { namespace, id: newId(), nowMs, region, consistency });
+      const table = withNewStream(withNewStorage(await withOwnLabel(client, defined), newId), parts);
       const phase: Phase = { table: 'CREATING', warming: request.WarmThroughput != null };
       const transition = { shown: table, phase, nowMs, transientMs: lastsMs(context) };
       if (!(await create(inTransition(table, transition), nowMs)))
@@ -81,6 +88,10 @@ export function createTableOperations({ catalog, newId, consistency, transientMs
           ? await catalog.remove(namespace, name, check)
           : await catalog.change(namespace, name, deleting);
       if (table === undefined) throw tableNotFound(name);
+      if (table.stream?.storageId !== undefined && lastsMs(context) === 0) {
+        keeper.begin(table);
+        await keeper.settled(table, INDEX_BUILDS.answerWaitMs);
+      }
       return { TableDescription: describeDeleted(settledTable(table), nowMs) };
     },
 
@@ -100,6 +111,16 @@ export function createTableOperations({ catalog, newId, consistency, transientMs
       return { TimeToLiveSpecification };
     },
   };
+}
+
+/** A table whose stream has another label than those of earlier tables of this name, even if it is made in the same millisecond. */
+async function withOwnLabel(client: DynamoClient, table: Table): Promise<Table> {
+  const { namespace, name, stream } = table;
+  if (stream === undefined) return table;
+  const page = { namespace, table: name, after: undefined, limit: 1, order: 'backward' } as const;
+  const [last] = (await listStreamRows(client, page)).rows;
+  const startedAtMs = Math.max(stream.startedAtMs, (last?.startedAtMs ?? 0) + 1);
+  return { ...table, stream: { ...stream, startedAtMs } };
 }
 
 export function tableNotFound(name: string): ApiError {

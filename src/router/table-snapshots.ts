@@ -2,6 +2,7 @@ import type { Snapshot, TableSnapshot } from '../api/admin.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { AdminError } from '../api/fault-rule.ts';
 import { storageIdsOf } from '../api/index-storage.ts';
+import { type NewStreams, withRestoredStream } from '../api/stream-storage.ts';
 import type { Table } from '../api/table-definition.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { clusterError } from './cluster-errors.ts';
@@ -10,14 +11,17 @@ import { checkNamespace } from './namespace.ts';
 import { ofTable } from './of-table.ts';
 import type { RouterLimits } from './router-limits.ts';
 import { type RestorableTable, restorableItem, restorableTables } from './snapshot-check.ts';
+import type { StreamKeeper } from './stream-keeper.ts';
 import type { TableCatalog } from './table-catalog.ts';
 import { scanPartition } from './table-scan.ts';
 
 export interface SnapshotParts {
   readonly client: DynamoClient;
   readonly catalog: TableCatalog;
-  /** Gives a new random UUID. */
-  readonly newId: () => string;
+  readonly keeper: StreamKeeper;
+  readonly newStreams: NewStreams;
+  /** The clock of the API, in ms since 1970. */
+  readonly nowMs: () => number;
   readonly limits: RouterLimits;
 }
 
@@ -47,8 +51,8 @@ export class TableSnapshots {
   }
 
   async restore(snapshot: Snapshot): Promise<void> {
-    const { catalog, newId } = this.#parts;
-    const restored = restorableTables(snapshot, newId);
+    const { catalog, newStreams } = this.#parts;
+    const restored = restorableTables(snapshot, newStreams.newId);
     const storageIds = restored.flatMap(({ table }) => storageIdsOf(table));
     await catalog.whileComing(storageIds, async () => {
       await this.#storeItems(restored);
@@ -71,7 +75,7 @@ export class TableSnapshots {
 
   /** Puts the restored tables in the place of all tables of the namespace, or of all. */
   async #define(restored: readonly RestorableTable[], namespace: string | undefined): Promise<void> {
-    const { catalog, limits } = this.#parts;
+    const { catalog, keeper, limits } = this.#parts;
     const kept = new Set(restored.map(({ table }) => `${table.namespace}/${table.name}`));
     for await (const tables of catalog.pages(namespace)) {
       const others = tables.filter((table) => !kept.has(`${table.namespace}/${table.name}`));
@@ -79,7 +83,17 @@ export class TableSnapshots {
         catalog.remove(table.namespace, table.name, () => {}),
       );
     }
-    await inParallel(restored, limits.adminParallelism, ({ table }) => catalog.put(table));
+    const tables = restored.map((each) => this.#withStream(each));
+    await inParallel(tables, limits.adminParallelism, (table) => catalog.put(table));
+    await keeper.forgetAll(namespace, new Set(tables.flatMap(({ stream }) => stream?.storageId ?? [])));
+  }
+
+  /** A stream begins after the items of its table were put there: it has no records of them. */
+  #withStream({ table, stream }: RestorableTable): Table {
+    const { newStreams, nowMs } = this.#parts;
+    if (stream === undefined) return table;
+    const startedAtMs = stream.viewType === undefined ? stream.startedAtMs : Math.max(nowMs(), stream.startedAtMs + 1);
+    return withRestoredStream(table, { ...stream, startedAtMs }, newStreams);
   }
 
   async #readPartition(table: Table, partition: number, budget: { bytesLeft: number }): Promise<AttributeMap[]> {

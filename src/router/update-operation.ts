@@ -1,6 +1,5 @@
 import { type AttributeMap, normaliseMap } from '../api/attribute-value.ts';
-import { type SizedItem, writeUnits } from '../api/consumed-capacity.ts';
-import { ApiError } from '../api/errors.ts';
+import { writeUnits } from '../api/consumed-capacity.ts';
 import type { Update } from '../api/expression/ast.ts';
 import { checkKeyPaths } from '../api/expression/key-paths.ts';
 import { applyProjection } from '../api/expression/projection.ts';
@@ -9,11 +8,12 @@ import {
   checkUpdateParameters,
   resolveUpdateParameters,
 } from '../api/expression/resolve-update-parameters.ts';
-import { fromImage, type ItemImage, sizeOf } from '../api/item.ts';
+import { fromImage, type ItemImage } from '../api/item.ts';
 import type { Mutation } from '../api/mutation.ts';
 import { RawJson, type RequestContext, type UpdateItemRequest } from '../api/operations.ts';
-import { type KeySchema, keyOfKey } from '../api/primary-key.ts';
+import { keyOfKey } from '../api/primary-key.ts';
 import { checkAlone } from '../api/refusal.ts';
+import { checkKeyStays, leastItem } from '../api/updated-item.ts';
 import type { ItemParts, OnTable } from './item-operations.ts';
 import { sizedItem, type WriteItemResponse, write, writeResponse } from './item-write.ts';
 
@@ -67,28 +67,6 @@ function checkedUpdate(request: UpdateItemRequest): ConditionalUpdate {
   checkUpdateParameters(request);
   normaliseMap(request.Key);
   return resolveUpdateParameters(request);
-}
-
-/** The part of the new item that is known before the old one is read: indexes can refuse a write by it in time. */
-function leastItem(key: AttributeMap, { actions }: Update): SizedItem {
-  const entries = Object.entries(key);
-  for (const action of actions) {
-    const isKnown = action.kind === 'set' && action.path.length === 1 && action.value.kind === 'value';
-    if (isKnown) entries.push([action.path[0] as string, action.value.value]);
-  }
-  const item = Object.fromEntries(entries);
-  return { size: sizeOf(item), item };
-}
-
-/** No action may touch a key attribute, not even to set the value that it has. */
-function checkKeyStays({ partition, sort }: KeySchema, { actions }: Update): void {
-  for (const { path } of actions) {
-    if (path[0] === partition.name || path[0] === sort?.name) {
-      throw ApiError.validation(
-        `One or more parameter values were invalid: Cannot update attribute ${path[0]}. This attribute is part of the key`,
-      );
-    }
-  }
 }
 
 /**

@@ -2,6 +2,7 @@ import { tableNameOf } from '../api/arn.ts';
 import { isOlderThanEntries, leftStorageIds, renewed, withChangedStorage } from '../api/index-storage.ts';
 import type { RequestContext } from '../api/operations.ts';
 import type { ByteString } from '../api/primary-key.ts';
+import { withChangedStream } from '../api/stream-storage.ts';
 import { describeTable } from '../api/table-description.ts';
 import type { UpdateTableRequest } from '../api/table-requests.ts';
 import { withSizes } from '../api/table-sizes.ts';
@@ -14,7 +15,7 @@ import { checkAtRest, type TableParts, tableNotFound } from './table-operations.
 
 /** UpdateTable. An index that it adds is filled in the background. */
 export function createUpdateTableOperation(parts: TableParts, counts: TableCounts) {
-  const { catalog, indexes, newId, throughput, transientMs } = parts;
+  const { client, catalog, indexes, keeper, newId, throughput, transientMs } = parts;
   const lastsMs = (context: RequestContext) => context.transientMs ?? transientMs;
 
   return {
@@ -30,15 +31,19 @@ export function createUpdateTableOperation(parts: TableParts, counts: TableCount
         const before = isOlderThanEntries(settled) ? renewed(settled, newId) : settled;
         update = updatedTable(before, request, nowMs, region);
         const { shown, phase } = update;
-        const next = withChangedStorage(update.next, before, newId);
+        const next = withChangedStream(withChangedStorage(update.next, before, newId), before, parts);
         left = leftStorageIds(next, before);
         return inTransition(next, { shown, phase, nowMs, transientMs: lastsMs(context) });
       });
       if (changed === undefined || update === undefined) throw tableNotFound(name);
       throughput?.changed(changed);
-      await catalog.forget(left);
+      for (const storageId of left) await client.forgetTable(storageId);
       indexes.begin(changed);
-      if (lastsMs(context) === 0) await indexes.settled(changed, INDEX_BUILDS.answerWaitMs);
+      if (request.StreamSpecification !== undefined) keeper.begin(changed);
+      if (lastsMs(context) === 0) {
+        await indexes.settled(changed, INDEX_BUILDS.answerWaitMs);
+        await keeper.settled(changed, INDEX_BUILDS.answerWaitMs);
+      }
       const described = describeTable(update.shown, nowMs, update.phase);
       return { TableDescription: withSizes(described, changed, await counts.of(changed, nowMs)) };
     },

@@ -1,8 +1,11 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { ApiClock } from '../admin/api-clock.ts';
+import { RETENTION_MS } from '../api/stream.ts';
 import type { Config } from '../config.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import { whyNoReplicaLags } from '../dynamo/registers/lag-gate.ts';
+import type { StreamClient } from '../dynamo/stream-client.ts';
+import type { TransactingClient } from '../dynamo/transaction-client.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Log } from '../env/log.ts';
 import { nextTurn } from '../env/next-turn.ts';
@@ -17,6 +20,7 @@ import type { OtherRouters } from '../router/other-routers.ts';
 import { createRouter } from '../router/router.ts';
 import { hashOf } from '../router/rule-in-force.ts';
 import { RulesRegister } from '../router/rules-register.ts';
+import type { StreamKeeper } from '../router/stream-keeper.ts';
 import { ADMINISTRATOR, type TableCatalog } from '../router/table-catalog.ts';
 import { type TableUsers, ThroughputGate } from '../router/throughput.ts';
 import type { Releases } from './releases.ts';
@@ -52,7 +56,6 @@ export interface RouterBasis {
 /** Tier 2, and what works on tables in the background. */
 export async function buildRouter(basis: RouterBasis, releases: Releases) {
   const { config, clock, apiClock, ring, catalog, others } = basis;
-  releases.add(sweep(basis, config.limits.sweepIntervalMs));
   const faults = others === undefined ? createFaults(basis) : createClusterFaults(basis, others);
   releases.add(() => faults.stop());
   if (faults instanceof ClusterFaults) await faults.start();
@@ -61,6 +64,7 @@ export async function buildRouter(basis: RouterBasis, releases: Releases) {
   const waits = new FaultDelays(clock);
   const router = createRouterOf(config, {
     client: expiry.noting(ring.client),
+    streams: ring.client,
     catalog,
     apiClock,
     waits,
@@ -69,14 +73,18 @@ export async function buildRouter(basis: RouterBasis, releases: Releases) {
   });
   releases.add(() => {
     router.indexes.stop();
+    router.keeper.stop();
     waits.stop();
   });
+  releases.add(sweep(basis, router.keeper, config.limits.sweepIntervalMs));
   void router.indexes.resume();
+  void router.keeper.resume();
   return { faults, expiry, router };
 }
 
 interface RouterParts {
-  readonly client: DynamoClient;
+  readonly client: DynamoClient & TransactingClient;
+  readonly streams: StreamClient;
   readonly catalog: TableCatalog;
   readonly apiClock: ApiClock;
   readonly waits: FaultDelays;
@@ -84,9 +92,14 @@ interface RouterParts {
   readonly users: TableUsers | undefined;
 }
 
-function createRouterOf(config: Config, { client, catalog, apiClock, waits, others, users }: RouterParts) {
+function createRouterOf(config: Config, parts: RouterParts) {
+  const { client, streams, catalog, apiClock, waits, others, users } = parts;
   return createRouter({
     client,
+    streams,
+    streamShards: config.streamShards,
+    nowMs: () => apiClock.now(),
+    timeOf: (atMs) => apiClock.timeOf(atMs),
     wait: (ms) => waits.wait(ms),
     catalog,
     others,
@@ -117,8 +130,12 @@ function createExpiry(basis: RouterBasis, faults: RulesOfExpiry): ExpirySweep {
   return expiry;
 }
 
-/** Erases the remains of deleted tables, now and then. @returns a function that ends that */
-function sweep({ catalog, clock, apiClock, log, others }: RouterBasis, intervalMs: number): () => void {
+/** Stream records are kept for an hour longer than they can be read: the clocks of processes differ. */
+const TRIM_AFTER_MS = RETENTION_MS + 3_600_000;
+
+/** Erases the remains of deleted tables and of streams, now and then. @returns a function that ends that */
+function sweep(basis: RouterBasis, keeper: StreamKeeper, intervalMs: number): () => void {
+  const { catalog, clock, apiClock, log, others } = basis;
   const stoppable = new StoppableClock(clock);
   const next = () => {
     stoppable.after(intervalMs, async () => {
@@ -129,6 +146,9 @@ function sweep({ catalog, clock, apiClock, log, others }: RouterBasis, intervalM
         .then(() => catalog.forgetDeleted())
         .catch((error: unknown) => log.debug('no sweep', { error }));
       if (tables) log.info('erased what was left of deleted tables', { tables });
+      await keeper
+        .sweep(clock.now() - TRIM_AFTER_MS)
+        .catch((error: unknown) => log.debug('no sweep of streams', { error }));
       next();
     });
   };

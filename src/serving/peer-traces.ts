@@ -6,6 +6,7 @@ import type { NodeId } from '../dynamo/ring.ts';
 import { RingError } from '../dynamo/ring-error.ts';
 import type { Clock } from '../env/clock.ts';
 import type { Transport } from '../env/transport.ts';
+import { askPeer } from '../peer/ask-peers.ts';
 import { diskOf, nameOf } from '../peer/node-name.ts';
 import type { PeerRequest } from '../peer/peer-messages.ts';
 import { CoordinatorTraces } from '../trace/coordinator-traces.ts';
@@ -93,18 +94,14 @@ export class PeerTraces {
     return known.find((node) => node !== self && diskOf(node) === disk);
   }
 
-  #ask(peer: NodeId, request: PeerRequest & { readonly kind: 'trace' }): Promise<string | undefined> {
-    return new Promise((resolve, reject) => {
-      const refuse = (reason = `${nameOf(peer)} has served the request, and cannot be asked about it now`) =>
-        reject(new RingError(reason));
-      const timer = this.#clock.after(PATIENCE_MS * (request.isForOther ? 2 : 1), () => refuse());
-      this.#network.port.ask(peer, request, (outcome) => {
-        this.#clock.cancel(timer);
-        if (outcome.kind !== 'answered') return refuse();
-        const { answer } = outcome;
-        if (answer.kind === 'trace') resolve(answer.json);
-        else refuse(answer.kind === 'cannot' ? answer.reason : undefined);
-      });
-    });
+  /** @throws RingError with what the peer says, if it does not tell */
+  async #ask(peer: NodeId, request: PeerRequest & { readonly kind: 'trace' }): Promise<string | undefined> {
+    const { port } = this.#network;
+    const withinMs = PATIENCE_MS * (request.isForOther ? 2 : 1);
+    const outcome = await askPeer({ port, clock: this.#clock }, peer, { request, withinMs });
+    const answer = outcome.kind === 'answered' ? outcome.answer : undefined;
+    if (answer?.kind === 'trace') return answer.json;
+    const silent = `${nameOf(peer)} has served the request, and cannot be asked about it now`;
+    throw new RingError(answer?.kind === 'cannot' ? answer.reason : silent);
   }
 }

@@ -105,7 +105,7 @@ export async function serveRing(
 ): Promise<Serving & { readonly endWaits: () => void }> {
   const { config, security, log, clock, apiClock, ring, nodes, traces, traceElsewhere, others } = parts;
   const { requestId = createRequestIds(), isHealthy, peerFigures } = parts;
-  const catalog = new TableCatalog(ring.client, DEFAULT_ROUTER_LIMITS, others?.routers);
+  const catalog = new TableCatalog(ring.client, DEFAULT_ROUTER_LIMITS, others?.routers, ring.client);
   others?.routers.listen((place) => catalog.noteChanged(place));
   const basis = { config, log, clock, apiClock, ring, catalog, others };
   const { faults, expiry, router } = await buildRouter(basis, releases);

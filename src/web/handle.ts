@@ -1,6 +1,6 @@
 import { ConnectionDropped } from '../api/connection-dropped.ts';
 import { ApiError } from '../api/errors.ts';
-import { namedTables, OPERATION_TRAITS } from '../api/operation-traits.ts';
+import { namedTables, OPERATION_TRAITS, targetPrefixOf } from '../api/operation-traits.ts';
 import { type Execute, OPERATIONS, type OperationName } from '../api/operations.ts';
 import type { Room } from './byte-budget.ts';
 import { codingFor, compress } from './compress.ts';
@@ -53,9 +53,8 @@ export interface HandleOptions {
 /** Answers any request and never rejects. */
 export type Handle = (request: HttpRequest) => Promise<HttpResponse>;
 
-const TARGET_PREFIX = 'DynamoDB_20120810.';
 const operationOfTarget: ReadonlyMap<unknown, OperationName> = new Map(
-  OPERATIONS.map((operation) => [TARGET_PREFIX + operation, operation]),
+  OPERATIONS.map((operation) => [targetPrefixOf(operation) + operation, operation]),
 );
 
 /**

@@ -22,10 +22,15 @@ export interface Envelope {
 }
 
 /**
- * Errors whose text is in `Message`, as dynalite and dynoxide recorded it from the service; other errors have
- * `message`.
+ * Errors whose text is in `Message`, as dynalite and dynoxide recorded it of the first two from the service, and as the
+ * service's model has it of the others; other errors have `message`.
  */
-const CAPITAL_MESSAGE = new Set(['SerializationException', 'TransactionCanceledException']);
+const CAPITAL_MESSAGE = new Set([
+  'SerializationException',
+  'TransactionCanceledException',
+  'IdempotentParameterMismatchException',
+  'TransactionInProgressException',
+]);
 
 /** The answer to an operation. `result` comes from tier 2: plain data in which a `RawJson` stands for its bytes. */
 export function renderResult(result: object, envelope: Envelope): HttpResponse {

@@ -1,3 +1,4 @@
+import { targetPrefixOf } from '../api/operation-traits.ts';
 import { OPERATIONS, type OperationName } from '../api/operations.ts';
 import type { HttpResponse } from './http-message.ts';
 
@@ -10,7 +11,6 @@ const LATENCY_BUCKETS_MS = Float64Array.from(LATENCY_BUCKETS_S, (seconds) => sec
 /** How many error names are counted separately; one operation has about twenty. */
 const MAX_ERRORS = 64;
 const OTHER_ERROR = 'other';
-const TARGET_PREFIX = 'DynamoDB_20120810.';
 
 /** The counts of one operation since the start. */
 export interface OperationTally {
@@ -53,9 +53,12 @@ export class RequestMeter {
   /** @param elapsedMs milliseconds since some moment in the past */
   constructor(elapsedMs: () => number) {
     this.#elapsedMs = elapsedMs;
-    const known = OPERATIONS.map((operation) => new Tally(operation));
-    this.#tallies = [...known, this.#unknown];
-    this.#byTarget = new Map(known.map((tally) => [TARGET_PREFIX + tally.operation, tally]));
+    const known = OPERATIONS.map((operation) => ({
+      target: targetPrefixOf(operation) + operation,
+      tally: new Tally(operation),
+    }));
+    this.#tallies = [...known.map(({ tally }) => tally), this.#unknown];
+    this.#byTarget = new Map(known.map(({ target, tally }) => [target, tally]));
   }
 
   /** Call it when a request begins. @returns the value to pass to `end` */

@@ -30,6 +30,9 @@ describe('a fault rule', () => {
     { kind: 'error', error: 'ProvisionedThroughputExceededException', when: 'before', times: 2 },
     { kind: 'error', error: 'ConditionalCheckFailedException', when: 'before', operation: 'PutItem' },
     { kind: 'drop-connection', when: 'after', key: { id: { S: 'a' }, at: { N: '1.0' } } },
+    { kind: 'conflict' },
+    { kind: 'conflict', table: 'Orders', key: { id: { S: 'a' } }, times: 1, probability: 0.5 },
+    { kind: 'conflict', operation: 'TransactGetItems', key: { id: { S: 'a' } } },
     { kind: 'latency', ms: 0.5, table: 'arn:aws:dynamodb:eu-west-1:000000000000:table/Orders' },
     { kind: 'expiry', lingerMs: 172_800_000, table: 'Sessions', namespace: 'worker-3' },
     { kind: 'expiry', withinMs: 0, seed: 7, forMs: 10_000 },
@@ -105,6 +108,14 @@ test.each<[field: string, json: unknown, message: RegExp]>([
   ['error', { ...ERROR, error: 'RequestLimitExceeded', operation: 'ListTables' }, /ListTables can answer with/],
   ['when', { kind: 'error', error: 'ThrottlingException' }, /missing: before or after/],
   ['when', { kind: 'drop-connection' }, /missing: before or after/],
+  ['when', { kind: 'conflict', when: 'before' }, /is no field of a rule of kind conflict/],
+  ['index', { kind: 'conflict', index: 'by-a' }, /is no field of a rule of kind conflict/],
+  ['operation', { kind: 'conflict', operation: 'GetItem' }, /transactions can conflict with, not GetItem/],
+  [
+    'operation',
+    { kind: 'conflict', operation: 'BatchWriteItem' },
+    /transactions can conflict with, not BatchWriteItem/,
+  ],
   ['when', { kind: 'drop-connection', when: 'during' }, /one of before, after, not "during"/],
   ['table', { ...LATENCY, table: 'ab' }, /name or ARN, not "ab"/],
   ['table', { ...LATENCY, table: 5 }, /must be a text, not 5/],
@@ -175,6 +186,7 @@ const effectArb = fc.oneof(
     when: whenArb,
   }),
   fc.record({ kind: fc.constant('drop-connection'), when: whenArb }),
+  fc.record({ kind: fc.constant('conflict') }),
   fc.record({ kind: fc.constant('latency'), ms: fc.integer({ min: 0, max: 600_000 }) }),
   fc.record({ kind: fc.constant('latency'), model: modelArb }),
 );
@@ -217,7 +229,7 @@ test('every operation on an item is one that a rule can be for by its key', () =
   for (const operation of OPERATIONS) {
     // Scan and Query read whatever is there, and a batch is of many.
     if (operation === 'Scan' || operation === 'Query' || operation.startsWith('Batch')) continue;
-    const { access, keyMember } = OPERATION_TRAITS[operation];
-    expect(access !== undefined, operation).toBe(keyMember !== undefined);
+    const { access, keyMember, hasKeyInText, hasActions } = OPERATION_TRAITS[operation];
+    expect(access !== undefined, operation).toBe(keyMember !== undefined || hasKeyInText || hasActions === true);
   }
 });

@@ -1,94 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import type { CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
-import type { Reply, Request } from '../../src/dynamo/messages.ts';
 import { DEFAULT_NODE_LIMITS } from '../../src/dynamo/node-settings.ts';
+import { COORDINATION_KINDS, REPLY_KINDS, REQUEST_KINDS } from '../parts/message-kinds.ts';
 import { BREAKABLE } from '../simulation/stories/broken-in-stories.ts';
 import { storyNames } from '../simulation/stories/library.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const PROTOCOL = readFileSync(`${ROOT}docs/protocol.md`, 'utf8');
-
-/** The compiler sees to it that nothing is missing here, and nothing too much. */
-const REQUESTS: Record<Request['kind'], true> = {
-  prepare: true,
-  accept: true,
-  learn: true,
-  adopt: true,
-  read: true,
-  'read-committed': true,
-  'read-range': true,
-  'read-local-range': true,
-  hint: true,
-  'merkle-hashes': true,
-  'merkle-keys': true,
-  fetch: true,
-  'confirm-tombstone': true,
-  purge: true,
-  copy: true,
-  seal: true,
-  'sealed-records': true,
-  stage: true,
-  activate: true,
-  gossip: true,
-  ping: true,
-  'mark-settled': true,
-  'mark-logged': true,
-  'config-prepare': true,
-  'config-accept': true,
-};
-const COORDINATION: Record<CoordinationRequest['kind'], true> = {
-  'coordinate-write': true,
-  'coordinate-read': true,
-  'coordinate-look': true,
-  'coordinate-range': true,
-  'collection-size': true,
-  'use-derivation': true,
-  'due-of': true,
-  'tables-in': true,
-  'count-items': true,
-  'fence-tables': true,
-  'forget-table': true,
-  'read-log': true,
-  'log-ends': true,
-  'end-log': true,
-  'trim-log': true,
-  'drain-log': true,
-};
-const REPLIES: Record<Reply['kind'], true> = {
-  promise: true,
-  state: true,
-  accepted: true,
-  learned: true,
-  range: true,
-  'local-range': true,
-  rejected: true,
-  'wrong-epoch': true,
-  'rejected-drift': true,
-  'table-gone': true,
-  'storage-failed': true,
-  damaged: true,
-  hinted: true,
-  'hint-refused': true,
-  'merkle-hashes': true,
-  'merkle-keys': true,
-  records: true,
-  confirmed: true,
-  unconfirmed: true,
-  purged: true,
-  copied: true,
-  sealed: true,
-  'sealed-records': true,
-  staged: true,
-  failed: true,
-  activated: true,
-  gossip: true,
-  pong: true,
-  marked: true,
-  'config-promise': true,
-  'config-accepted': true,
-};
 
 /** The text of a section `6` or a part `12.1` of one. */
 function sectionOf(number: string): string {
@@ -110,15 +29,15 @@ function namesIn(cells: readonly string[]): string[] {
 describe('the specification', () => {
   test('has a row for each message, and for no other', () => {
     const kinds = rowsOf('12.1').map(([kind]) => namesIn([kind!])[0]);
-    expect(kinds.sort()).toEqual(Object.keys(REQUESTS).sort());
+    expect(kinds.sort()).toEqual(REQUEST_KINDS);
     const ofClients = rowsOf('12.2').map(([kind]) => namesIn([kind!])[0]);
-    expect(ofClients.sort()).toEqual(Object.keys(COORDINATION).sort());
+    expect(ofClients.sort()).toEqual(COORDINATION_KINDS);
   });
 
   test('says which message is answered by what, and knows all answers', () => {
     const answers = rowsOf('12.1').map(([, , answer]) => namesIn([answer!])[0]!);
     const refusals = rowsOf('12.1').flatMap((cells) => namesIn([cells.at(-1)!]));
-    expect([...new Set([...answers, ...refusals, 'storage-failed'])].sort()).toEqual(Object.keys(REPLIES).sort());
+    expect([...new Set([...answers, ...refusals, 'storage-failed'])].sort()).toEqual(REPLY_KINDS);
   });
 
   test('shows each counterexample by stories, broken rules or tests that there are', () => {

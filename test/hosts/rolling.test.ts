@@ -6,6 +6,10 @@ import { createTables, expectAll, LOG } from './load.ts';
 
 /** How long before a node is stopped a balancer is told not to go there. */
 const BALANCER_MS = 1_000;
+/** Of each node that stays, clients that ask once, and for how long before and after a restart. */
+const STAYING = 6;
+const STAYING_MS = 500;
+const ROUNDS = 3;
 
 /** As users have it, with the retries that it has by default. */
 function sdkClient(endpoint: string): DynamoDBClient {
@@ -107,4 +111,32 @@ test('a rolling restart fails no request of who goes elsewhere, and tells others
     cluster.clients[2]!,
     writers.flatMap(({ written }) => written),
   );
+});
+
+test('a node that stops loses nothing of what others have it coordinate: who stays fails no request, though nobody asks twice', async () => {
+  const { nodes, clients } = await foundCluster(['a', 'b', 'c']);
+  await createTables(clients[0]!);
+  const failures: string[] = [];
+  const written: string[] = [];
+  for (const restarted of Array.from({ length: ROUNDS }, () => nodes).flat()) {
+    const attempt = async (put: PutItemCommand, at: number) => {
+      try {
+        await clients[at]!.send(put);
+        return true;
+      } catch (error) {
+        failures.push(`${nodes[at]!.name} while ${restarted.name} is restarted: ${String(error)}`);
+        return false;
+      }
+    };
+    const staying = nodes.flatMap((node, at) => (node === restarted ? [] : Array<number>(STAYING).fill(at)));
+    const writers = staying.map((at, i) => new Writer(`${i} ${written.length}`, (put) => attempt(put, at)));
+    await sleep(STAYING_MS);
+    expect((await restarted.process.stop('SIGTERM')).status).toBe(0);
+    await restarted.restart();
+    await sleep(STAYING_MS);
+    for (const writer of writers) await writer.end();
+    written.push(...writers.flatMap((writer) => writer.written));
+  }
+  expect(failures).toEqual([]);
+  await expectAll(clients[0]!, written);
 });

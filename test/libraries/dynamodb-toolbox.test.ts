@@ -1,4 +1,4 @@
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, TransactionCanceledException } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import {
   $add,
@@ -12,23 +12,30 @@ import {
   BatchGetRequest,
   BatchPutRequest,
   BatchWriteCommand,
+  ConditionCheck,
   DeleteItemCommand,
   DeletePartitionCommand,
+  DeleteTransaction,
   Entity,
   executeBatchGet,
   executeBatchWrite,
+  executeTransactGet,
+  executeTransactWrite,
   GetItemCommand,
+  GetTransaction,
   item,
   list,
   map,
   number,
   PutItemCommand,
+  PutTransaction,
   QueryCommand,
   ScanCommand,
   set,
   string,
   Table,
   UpdateItemCommand,
+  UpdateTransaction,
 } from 'dynamodb-toolbox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
@@ -312,4 +319,57 @@ test('several are got and deleted at once', async () => {
 test('a partition is deleted', async () => {
   await Shop.build(DeletePartitionCommand).query({ partition: 'bob' }).entities(Order).send();
   expect((await Shop.build(QueryCommand).query({ partition: 'bob' }).send()).Items).toEqual([]);
+});
+
+describe('a transaction', () => {
+  const key = (order: string) => ({ customer: 'tx', order });
+  const written = (order: string, total: number) => ({ ...ORDERS[0]!, ...key(order), total });
+
+  test('writes entities of one table together', async () => {
+    await executeTransactWrite(
+      Order.build(PutTransaction)
+        .item(written('1', 5))
+        .options({ condition: { attr: 'order', exists: false } }),
+      Order.build(PutTransaction).item(written('2', 5)),
+      Customer.build(PutTransaction).item({ customer: 'tx', name: 'Tx' }),
+    );
+    await executeTransactWrite(
+      Order.build(UpdateTransaction).item({ ...key('1'), visits: $add(2) }),
+      Order.build(DeleteTransaction).key(key('2')),
+      Customer.build(ConditionCheck).key({ customer: 'tx', order: '-' }).condition({ attr: 'name', eq: 'Tx' }),
+    );
+    const { Item } = await Order.build(GetItemCommand).key(key('1')).send();
+    expect(Item).toMatchObject({ total: 5, visits: 3 });
+    expect((await Order.build(GetItemCommand).key(key('2')).send()).Item).toBeUndefined();
+  });
+
+  test('is cancelled as a whole, with reasons', async () => {
+    const error = await executeTransactWrite(
+      Order.build(PutTransaction).item(written('3', 5)),
+      Order.build(UpdateTransaction)
+        .item({ ...key('1'), visits: $add(1) })
+        .options({ condition: { attr: 'total', gt: 5 } }),
+    ).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TransactionCanceledException);
+    expect((error as TransactionCanceledException).CancellationReasons!.map(({ Code }) => Code)).toEqual([
+      'None',
+      'ConditionalCheckFailed',
+    ]);
+    expect((await Order.build(GetItemCommand).key(key('3')).send()).Item).toBeUndefined();
+  });
+
+  test('reads entities together', async () => {
+    const { Responses } = await executeTransactGet(
+      Order.build(GetTransaction)
+        .key(key('1'))
+        .options({ attributes: ['total'] }),
+      Customer.build(GetTransaction).key({ customer: 'tx', order: '-' }),
+      Order.build(GetTransaction).key(key('none')),
+    );
+    expect(Responses!.map((response) => response?.Item)).toEqual([
+      { total: 5 },
+      { customer: 'tx', order: '-', name: 'Tx' },
+      undefined,
+    ]);
+  });
 });

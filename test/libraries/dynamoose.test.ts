@@ -182,3 +182,40 @@ test('an index that a schema gains is added to the table, which it fills', async
   const found = await Indexed.query('color').eq('red').sort('descending').exec();
   expect(found.map(({ id }) => id)).toEqual(['2', '1']);
 });
+
+describe('a transaction', () => {
+  const cat = (name: string, age: number) => ({ owner: 'tx', name, breed: 'manx', age });
+  const key = (name: string) => ({ owner: 'tx', name });
+
+  test('writes items together', async () => {
+    await dynamoose.transaction([Cats.transaction.create(cat('a', 1)), Cats.transaction.create(cat('b', 2))]);
+    await dynamoose.transaction([
+      Cats.transaction.update(key('a'), { $ADD: { age: 5 } }),
+      Cats.transaction.delete(key('b')),
+      Cats.transaction.condition(key('none'), new dynamoose.Condition('name').not().exists()),
+    ]);
+    expect((await Cats.get(key('a'), { consistent: true })).age).toBe(6);
+    expect(await Cats.get(key('b'), { consistent: true })).toBeUndefined();
+  });
+
+  test('is cancelled as a whole', async () => {
+    const again = dynamoose.transaction([Cats.transaction.create(cat('c', 3)), Cats.transaction.create(cat('a', 1))]);
+    await expect(again).rejects.toMatchObject({
+      name: 'TransactionCanceledException',
+      CancellationReasons: [
+        { Code: 'None' },
+        { Code: 'ConditionalCheckFailed', Message: 'The conditional request failed' },
+      ],
+    });
+    expect(await Cats.get(key('c'), { consistent: true })).toBeUndefined();
+  });
+
+  test('reads items together', async () => {
+    await Cats.create(cat('d', 4));
+    const found = await dynamoose.transaction([Cats.transaction.get(key('a')), Cats.transaction.get(key('d'))]);
+    expect(found.map(({ name, age }: Cat) => [name, age])).toEqual([
+      ['a', 6],
+      ['d', 4],
+    ]);
+  });
+});

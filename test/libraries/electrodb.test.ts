@@ -315,3 +315,58 @@ test('many are fetched and deleted at once', async () => {
   expect((await employees.get(some).go()).data).toEqual([]);
   expect(namesOf((await employees.query.byTeam({ team: 'blue' }).go()).data)).not.toContain('e20');
 });
+
+describe('a transaction', () => {
+  const one = { employee: 'tx1', team: 'tx', office: 'bern', salary: 1 };
+
+  test('writes records of a service together', async () => {
+    const { canceled } = await office.transaction
+      .write(({ employees, tasks }) => [
+        employees.create(one).commit(),
+        tasks.put({ task: 'tx', employee: 'tx1', team: 'tx' }).commit(),
+        employees.patch({ employee: 'e00' }).add({ reviews: 1 }).commit(),
+      ])
+      .go();
+    expect(canceled).toBe(false);
+    expect((await employees.get({ employee: 'tx1' }).go({ consistent: true })).data).toEqual(one);
+    expect((await tasks.get({ task: 'tx', employee: 'tx1' }).go({ consistent: true })).data).toMatchObject({
+      points: 1,
+    });
+  });
+
+  test('is cancelled as a whole, with the reason and the item that is in its way', async () => {
+    const { canceled, data } = await office.transaction
+      .write(({ employees, tasks }) => [
+        tasks.put({ task: 'never', employee: 'tx1', team: 'tx' }).commit(),
+        employees.create(one).commit({ response: 'all_old' }),
+      ])
+      .go();
+    expect(canceled).toBe(true);
+    expect(data).toEqual([
+      { rejected: false, code: 'None', message: undefined, item: null },
+      { rejected: true, code: 'ConditionalCheckFailed', message: 'The conditional request failed', item: one },
+    ]);
+    expect((await tasks.get({ task: 'never', employee: 'tx1' }).go()).data).toBeNull();
+  });
+
+  test('reads records together', async () => {
+    const { canceled, data } = await office.transaction
+      .get(({ employees, tasks }) => [
+        employees.get({ employee: 'tx1' }).commit(),
+        tasks.get({ task: 'none', employee: 'tx1' }).commit(),
+      ])
+      .go();
+    expect(canceled).toBe(false);
+    expect(data.map(({ item }) => item)).toEqual([one, null]);
+  });
+
+  test('is done once for each token', async () => {
+    const raise = () =>
+      office.transaction
+        .write(({ employees }) => [employees.patch({ employee: 'tx1' }).add({ salary: 5 }).commit()])
+        .go({ token: 'raise-once' });
+    await raise();
+    await raise();
+    expect((await employees.get({ employee: 'tx1' }).go({ consistent: true })).data!.salary).toBe(6);
+  });
+});

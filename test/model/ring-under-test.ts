@@ -41,7 +41,13 @@ export class RingUnderTest {
       await sleep(ms);
       return !this.#isClosed;
     };
-    this.#router = createRouter({ client: ring.client, newId: randomUUID, pause: nextTurn, wait });
+    this.#router = createRouter({
+      client: ring.client,
+      streams: ring.client,
+      newId: randomUUID,
+      pause: nextTurn,
+      wait,
+    });
   }
 
   static async open(node: LimitOptions['node'] = CALM.node): Promise<RingUnderTest> {

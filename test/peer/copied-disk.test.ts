@@ -6,9 +6,8 @@ import { type Clock, SystemClock } from '../../src/env/clock.ts';
 import { silentLog } from '../../src/env/log.ts';
 import type { Address } from '../../src/env/peer-channel.ts';
 import { openPeerDirectory, type PeerDirectory } from '../../src/env/peer-directory.ts';
-import type { PeerRecord } from '../../src/env/peer-record.ts';
 import { SystemRandom } from '../../src/env/random.ts';
-import type { PeerMemory } from '../../src/serving/peer-memory.ts';
+import { memoryOf, type PeerMemory } from '../../src/serving/peer-memory.ts';
 import { PeerNetwork } from '../../src/serving/peer-network.ts';
 import { temporaryDirectory } from '../parts/directory.ts';
 import { eventually } from '../parts/eventually.ts';
@@ -58,17 +57,7 @@ const CLUSTER = { clusterId: 'one', partitions: 8, replication: 3, layout: 1, me
 
 /** The disk of a node of a cluster of a and b, as its process sees it. */
 function diskOf({ name, diskId }: (typeof MEMBERS)[number], boot: number): PeerMemory {
-  let record: PeerRecord = { diskId, name, boot, state: 'formed', cluster: CLUSTER };
-  return {
-    get record() {
-      return record;
-    },
-    save: (next) => {
-      record = next;
-    },
-    readNotes: () => undefined,
-    writeNotes: async () => {},
-  };
+  return memoryOf({ diskId, name, boot, state: 'formed', cluster: CLUSTER });
 }
 
 /** Nodes a and b, which are connected. */

@@ -30,6 +30,14 @@ describe('an index that cannot keep up with an item', () => {
     });
   });
 
+  test('or a stream, which throttles as a hot key of the table', () => {
+    const table = { ...tableOf('PAY_PER_REQUEST'), stream: { startedAtMs: 0, storageId: '\0\0\0\0\0\0\x01\x02' } };
+    expect(clusterError({ kind: 'index-behind', index: table.stream.storageId }, table)).toMatchObject({
+      name: 'ThrottlingException',
+      body: { throttlingReasons: [{ reason: 'TableWriteKeyRangeThroughputExceeded', resource: table.arn }] },
+    });
+  });
+
   test('that the table has lost meanwhile makes the write fail as one that did not happen', () => {
     const gone = { kind: 'index-behind', index: '\0\0\0\0\0\0\x01\x09' } as const;
     expect(clusterError(gone, tableOf('PROVISIONED'))).toMatchObject({ status: 503 });

@@ -33,7 +33,7 @@ let router: Router;
 
 beforeEach(async () => {
   client = new WatchedClient();
-  router = createRouter({ client, newId: () => crypto.randomUUID() });
+  router = createRouter({ client, streams: client.streams, newId: () => crypto.randomUUID() });
   const GlobalSecondaryIndexes = [
     { IndexName: 'byA', KeySchema: keys('a'), Projection: { ProjectionType: 'ALL' as const } },
   ];

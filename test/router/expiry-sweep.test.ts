@@ -10,6 +10,7 @@ import { TableCatalog } from '../../src/router/table-catalog.ts';
 import { ManualClock } from '../parts/manual-clock.ts';
 import { openRules } from './fault-fixtures.ts';
 import { MemoryClient } from './memory-client.ts';
+import { MemoryStreams } from './memory-streams.ts';
 
 const START_MS = Date.parse('2026-01-31T12:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -53,7 +54,7 @@ function startProcess(isPassing?: () => boolean): void {
     pause: async () => {},
     onFailure: (error) => failures.push(error),
   });
-  router = createRouter({ client: sweep.noting(client), catalog, newId: randomUUID });
+  router = createRouter({ client: sweep.noting(client), streams: new MemoryStreams(), catalog, newId: randomUUID });
 }
 
 beforeEach(async () => {
@@ -131,6 +132,49 @@ test('an item goes when its time is over, as an ordinary write of the sweep', as
   expect(mutation).toMatchObject({ kind: 'delete', condition: { kind: 'compare', comparator: '=' } });
 });
 
+test('what transactions write goes as well, without a pass through the table', async () => {
+  await put('changed', 10);
+  await tick();
+  await endOfPass();
+  const scans = () => client.calls.filter((call) => call === 'scan').length;
+  const before = scans();
+  const at = (afterS: number) => ({ ttl: { N: String(S + afterS) } });
+  const TableName = 'things';
+  const Key = { id: { S: 'changed' } };
+  await send('TransactWriteItems', {
+    TransactItems: [
+      { Put: { TableName, Item: { id: { S: 'soon' }, ...at(10) } } },
+      {
+        Update: {
+          TableName,
+          Key,
+          UpdateExpression: 'SET #t = :t',
+          ExpressionAttributeNames: { '#t': 'ttl' },
+          ExpressionAttributeValues: { ':t': { N: String(S + 100) } },
+        },
+      },
+      {
+        ConditionCheck: { TableName, Key: { id: { S: 'none' } }, ConditionExpression: 'attribute_not_exists(id)' },
+      },
+    ],
+  });
+  const refused = send('TransactWriteItems', {
+    TransactItems: [
+      { Put: { TableName, Item: { id: { S: 'never' }, ...at(20) } } },
+      { ConditionCheck: { TableName, Key, ConditionExpression: 'attribute_not_exists(id)' } },
+    ],
+  });
+  await expect(refused).rejects.toThrow('ConditionalCheckFailed');
+  nowMs += 10_001;
+  await tick();
+  expect(scans()).toBe(before);
+  expect(await ids()).toEqual(['changed']);
+  nowMs += 90_001;
+  await tick();
+  expect(await ids()).toEqual([]);
+  expect(sweep.deleted).toBe(2);
+});
+
 test('a table is read once, and costs nothing while nothing is due', async () => {
   await put('later', 100);
   await tick();
@@ -180,7 +224,7 @@ test('a deletion that finds another time does nothing, and remembers that', asyn
   await put('a', 10);
   await tick();
   // Behind the back of this process.
-  const direct = createRouter({ client, newId: randomUUID });
+  const direct = createRouter({ client, streams: client.streams, newId: randomUUID });
   const context = { requestId: 'r', nowMs, accessKeyId: 'any', region: 'local' };
   const Item = { id: { S: 'a' }, ttl: { N: String(S + 60) } };
   await direct.execute('PutItem', { TableName: 'things', Item }, context);
@@ -332,7 +376,13 @@ test('a stopped sweep does nothing any more', async () => {
 
 test('nothing is deleted while the table is deleted, or its expiry is only being enabled', async () => {
   await put('a', -5);
-  const late = createRouter({ client: sweep.noting(client), catalog, newId: randomUUID, transientMs: HOUR_MS });
+  const late = createRouter({
+    client: sweep.noting(client),
+    streams: new MemoryStreams(),
+    catalog,
+    newId: randomUUID,
+    transientMs: HOUR_MS,
+  });
   const change = (operation: OperationName, request: object) =>
     late.execute(
       operation,
@@ -396,7 +446,12 @@ test('items stay within a time that is drawn for each, by the seed', async () =>
 describe('one of several routers', () => {
   /** What another router has written, of which this one hears nothing. */
   const putElsewhere = async (id: string, afterS: number) => {
-    const { execute } = createRouter({ client, catalog: new TableCatalog(client), newId: randomUUID });
+    const { execute } = createRouter({
+      client,
+      streams: client.streams,
+      catalog: new TableCatalog(client),
+      newId: randomUUID,
+    });
     const Item = { id: { S: id }, ttl: { N: String(S + afterS) } };
     const context = { requestId: 'r', nowMs, accessKeyId: 'any', region: 'local' };
     await execute('PutItem', { TableName: 'things', Item }, context);

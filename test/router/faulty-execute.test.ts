@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { AttributeValue } from '../../src/api/attribute-value.ts';
 import { ConnectionDropped } from '../../src/api/connection-dropped.ts';
 import { ApiError } from '../../src/api/errors.ts';
 import type { FaultRule } from '../../src/api/fault-rule.ts';
@@ -151,6 +152,135 @@ describe('a dropped connection', () => {
     expect(carriedOut).toHaveLength(1);
     expect(told).toEqual(['R1 f1 drop-connection', 'R1 f2 drop-connection']);
   });
+});
+
+describe('a conflict', () => {
+  const id = (S: string) => ({ id: { S } });
+  const transact = () =>
+    execute(
+      'TransactWriteItems',
+      {
+        TransactItems: [
+          { Put: { TableName: 'Orders', Item: { ...id('a'), n: { N: '1' } } } },
+          { Update: { TableName: 'Orders', Key: id('b'), UpdateExpression: 'REMOVE x' } },
+          { ConditionCheck: { TableName: 'Events', Key: id('a'), ConditionExpression: 'x = y' } },
+          { Delete: { TableName: 'arn:aws:dynamodb:eu-west-1:000000000000:table/Events', Key: id('c') } },
+          {},
+        ],
+      },
+      CONTEXT,
+    );
+  const read = () =>
+    execute(
+      'TransactGetItems',
+      { TransactItems: ['a', 'b'].map((key) => ({ Get: { TableName: 'Orders', Key: id(key) } })) },
+      CONTEXT,
+    );
+  const codesOf = async (answer: Promise<unknown>) => {
+    const { name, body } = await errorOf(answer);
+    expect(name).toBe('TransactionCanceledException');
+    return (body.CancellationReasons as { Code: string }[]).map(({ Code }) => (Code === 'None' ? '-' : Code));
+  };
+  const CONFLICT = 'TransactionConflict';
+
+  test('is at the actions that the rule is for', async () => {
+    const rulesAndReasons: [object, string[]][] = [
+      [{}, [CONFLICT, CONFLICT, CONFLICT, CONFLICT, '-']],
+      [{ table: 'Events' }, ['-', '-', CONFLICT, CONFLICT, '-']],
+      [{ key: id('a') }, [CONFLICT, '-', CONFLICT, '-', '-']],
+      [{ table: 'Orders', key: id('a') }, [CONFLICT, '-', '-', '-', '-']],
+    ];
+    for (const [scope, codes] of rulesAndReasons) {
+      rules.clear();
+      rules.add({ kind: 'conflict', ...scope });
+      expect(await codesOf(transact())).toEqual(codes);
+    }
+    const { message } = await errorOf(transact());
+    expect(message).toBe(
+      'Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict, None, None, None, None]',
+    );
+    expect(carriedOut).toEqual([]);
+  });
+
+  test('is none where table and key do not meet in one action', async () => {
+    rules.add({ kind: 'conflict', table: 'Events', key: id('b') });
+    expect(await transact()).toEqual({ done: true });
+    expect(await put()).toEqual({ done: true });
+  });
+
+  test('meets reads of several items, and single writes, but no others', async () => {
+    rules.add({ kind: 'conflict', key: id('a') });
+    expect(await codesOf(read())).toEqual([CONFLICT, '-']);
+    const error = await errorOf(put());
+    expect([error.name, error.message]).toEqual([
+      'TransactionConflictException',
+      'Transaction is ongoing for the item',
+    ]);
+    expect(carriedOut).toEqual([]);
+    expect(await get()).toEqual({ done: true });
+    await execute('BatchWriteItem', { RequestItems: { Orders: [{ PutRequest: { Item: id('a') } }] } }, CONTEXT);
+    await execute('Scan', { TableName: 'Orders' }, CONTEXT);
+    expect(carriedOut).toHaveLength(3);
+  });
+
+  test('comes so often, for this operation', async () => {
+    rules.add({ kind: 'conflict', operation: 'TransactWriteItems', times: 2 });
+    expect(await read()).toEqual({ done: true });
+    await codesOf(transact());
+    await codesOf(transact());
+    expect(await transact()).toEqual({ done: true });
+    expect(told).toEqual(['R1 f1 conflict', 'R1 f1 conflict']);
+  });
+});
+
+test('an error by key meets a transaction on that key', async () => {
+  rules.add({ kind: 'error', error: 'InternalServerError', when: 'before', table: 'Orders', key: { id: { S: 'b' } } });
+  const write = (TableName: string, key: string) =>
+    execute('TransactWriteItems', { TransactItems: [{ Delete: { TableName, Key: { id: { S: key } } } }] }, CONTEXT);
+  expect(await write('Events', 'b')).toEqual({ done: true });
+  expect(await write('Orders', 'a')).toEqual({ done: true });
+  expect((await errorOf(write('Orders', 'b'))).status).toBe(500);
+});
+
+test('an error by key meets the statements that name the item', async () => {
+  rules.add({
+    kind: 'error',
+    error: 'InternalServerError',
+    when: 'before',
+    table: 'Orders',
+    key: { id: { N: '1e1' } },
+  });
+  const statement = (Statement: string, ...Parameters: AttributeValue[]) => ({ Statement, Parameters });
+  const met = [
+    statement('SELECT * FROM Orders WHERE since > 1 AND id = 10'),
+    statement('SELECT * FROM Orders WHERE ? = id', { N: '10.0' }),
+    statement("INSERT INTO Orders VALUE {'id': 10, 'open': {'id': 1}}"),
+    statement("INSERT INTO Orders VALUE {'id': ?}", { N: '10' }),
+    statement('INSERT INTO Orders VALUE ?', { M: { id: { N: '10' } } }),
+    statement('UPDATE Orders SET id2 = 1 WHERE (id = 10)'),
+    statement('DELETE FROM Orders WHERE id = 10 AND (a = 1 OR b = 2)'),
+  ];
+  const spared = [
+    statement('SELECT * FROM Orders'),
+    statement('SELECT * FROM Events WHERE id = 10'),
+    statement('SELECT * FROM Orders WHERE id = 11 OR id = 10'),
+    statement('SELECT * FROM Orders WHERE NOT id = 10'),
+    statement('SELECT * FROM Orders WHERE id >= 10 AND a.id = 10'),
+    statement("DELETE FROM Orders WHERE id = '10'"),
+    statement('DELETE FROM Orders WHERE id = ?'),
+    statement("INSERT INTO Orders VALUE {'id': -10, 'open': {'id': 10}}"),
+    statement('INSERT INTO Orders VALUE ?', { N: '10' }),
+    statement('no statement'),
+  ];
+  const transaction = (TransactStatements: object[]) => execute('ExecuteTransaction', { TransactStatements }, CONTEXT);
+  for (const each of met) {
+    expect((await errorOf(execute('ExecuteStatement', each, CONTEXT))).status, each.Statement).toBe(500);
+    expect((await errorOf(transaction([...spared, each]))).status, each.Statement).toBe(500);
+  }
+  for (const each of spared) {
+    expect(await execute('ExecuteStatement', each, CONTEXT), each.Statement).toEqual({ done: true });
+  }
+  expect(await transaction(spared)).toEqual({ done: true });
 });
 
 describe('latency', () => {

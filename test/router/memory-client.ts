@@ -2,8 +2,7 @@ import type { Derivation } from '../../src/api/derivation.ts';
 import { entryPartitionKey, entrySortKey, localSortKey } from '../../src/api/entry-place.ts';
 import { indexEntry } from '../../src/api/index-entry.ts';
 import { fromImage, type ItemImage, toImage } from '../../src/api/item.ts';
-import type { Mutation } from '../../src/api/mutation.ts';
-import { applyMutation } from '../../src/api/mutation.ts';
+import { applyMutation, type Mutation, type MutationOutcome } from '../../src/api/mutation.ts';
 import { keyOfItem } from '../../src/api/primary-key.ts';
 import type {
   DynamoClient,
@@ -20,6 +19,18 @@ import type {
   WriteOptions,
   WriteOutcome,
 } from '../../src/dynamo/client.ts';
+import type {
+  ActionOutcome,
+  TransactingClient,
+  TransactionAction,
+  TransactionOutcome,
+  TransactionReadOutcome,
+  TransactionRequest,
+} from '../../src/dynamo/transaction-client.ts';
+
+type Applied = Extract<MutationOutcome, { kind: 'applied' }>;
+
+import { MemoryStreams } from './memory-streams.ts';
 
 interface Stored {
   readonly key: ItemKey;
@@ -27,18 +38,34 @@ interface Stored {
 }
 
 /** One copy of everything in a Map: what the routers see of a cluster that never fails, unless a test says so. */
-export class MemoryClient implements DynamoClient {
+export class MemoryClient implements DynamoClient, TransactingClient {
   readonly partitions = 4;
   readonly forgotten: string[] = [];
+  readonly streams = new MemoryStreams();
   /** Tables of which nothing is answered. */
   readonly fenced = new Set<string>();
   /** Whether too few nodes can be told of a fence. */
   failFence = false;
   /** Every call in order, for tests that count what a request costs. */
-  readonly calls: ('write' | 'read' | 'range' | 'scan' | 'tables' | 'forget' | 'use-derivation')[] = [];
+  readonly calls: (
+    | 'write'
+    | 'read'
+    | 'range'
+    | 'scan'
+    | 'tables'
+    | 'forget'
+    | 'use-derivation'
+    | 'transact'
+    | 'read-together'
+  )[] = [];
   /** While set, the answer to all calls of a kind, which do nothing; but `late-write` writes and yet answers `unknown`. */
   failWrite: WriteOutcome | 'late-write' | undefined;
   failRead: Failure | undefined;
+  failTransact: TransactionOutcome | undefined;
+  /** Items that other transactions hold: what would write them conflicts, and so does a transaction that reads them. */
+  readonly held = new Set<string>();
+  /** The transactions that were committed, by the names of their tokens. They are never forgotten. */
+  readonly #committed = new Map<string, string>();
   readonly #items = new Map<string, Stored>();
 
   async write(key: ItemKey, mutation: Mutation, options?: Partial<WriteOptions>): Promise<WriteOutcome> {
@@ -46,11 +73,13 @@ export class MemoryClient implements DynamoClient {
     await undefined;
     if (this.failWrite !== undefined && this.failWrite !== 'late-write') return this.failWrite;
     if (this.fenced.has(key.table)) return { kind: 'table-gone', table: key.table };
+    if (this.held.has(nameOf(key))) return { kind: 'conflict' };
     const before = this.#items.get(nameOf(key))?.item;
     const outcome = applyMutation(mutation, before);
     if (outcome.kind === 'applied') {
       this.#set(key, outcome.next);
       this.#deriveEntries(options?.derivation, before, outcome.next);
+      this.streams.append(options?.derivation, before, outcome.next, options?.by);
     }
     return this.failWrite === 'late-write' ? { kind: 'unknown' } : outcome;
   }
@@ -62,6 +91,56 @@ export class MemoryClient implements DynamoClient {
     if (this.fenced.has(key.table)) return { kind: 'table-gone', table: key.table };
     const found = this.#items.get(nameOf(key));
     return found === undefined ? { kind: 'none' } : { kind: 'found', item: found.item };
+  }
+
+  /** All within one turn of the event loop, so that nothing comes in between. */
+  async transact({ actions, token }: TransactionRequest): Promise<TransactionOutcome> {
+    this.calls.push('transact');
+    await undefined;
+    if (this.failTransact !== undefined) return this.failTransact;
+    const digest = token && this.#committed.get(token.name);
+    if (digest !== undefined) {
+      return digest === token!.digest ? { kind: 'committed', isRepeated: true, items: [] } : { kind: 'token-mismatch' };
+    }
+    const outcomes = actions.map((action) => this.#tryAction(action));
+    if (outcomes.some(({ kind }) => kind !== 'applied')) {
+      return {
+        kind: 'cancelled',
+        reasons: outcomes.map((outcome) => (outcome.kind === 'applied' ? { kind: 'none' } : outcome)),
+      };
+    }
+    const items = outcomes.map((outcome, at) => {
+      const { key, change, derivation } = actions[at]!;
+      const { old, next } = outcome as Extract<typeof outcome, { kind: 'applied' }>;
+      if (change.kind !== 'check') {
+        this.#set(key, next);
+        this.#deriveEntries(derivation, old, next);
+      }
+      return { old, next };
+    });
+    if (token !== undefined) this.#committed.set(token.name, token.digest);
+    return { kind: 'committed', isRepeated: false, items };
+  }
+
+  async readTogether({ items }: Parameters<TransactingClient['readTogether']>[0]): Promise<TransactionReadOutcome> {
+    this.calls.push('read-together');
+    await undefined;
+    if (this.failRead !== undefined) return this.failRead;
+    const gone = items.find(({ key }) => this.fenced.has(key.table));
+    if (gone !== undefined) return { kind: 'table-gone', table: gone.key.table };
+    const conflicts = items.map(({ key }) => this.held.has(nameOf(key)));
+    if (conflicts.includes(true)) return { kind: 'cancelled', conflicts };
+    return { kind: 'items', items: items.map(({ key }) => this.#items.get(nameOf(key))?.item) };
+  }
+
+  /** What one action would do. A check leaves its item. */
+  #tryAction({ key, change }: TransactionAction): Exclude<ActionOutcome, { kind: 'none' }> | Applied {
+    if (this.fenced.has(key.table)) return { kind: 'table-gone', table: key.table };
+    if (this.held.has(nameOf(key))) return { kind: 'conflict' };
+    const old = this.#items.get(nameOf(key))?.item;
+    if (change.kind !== 'check') return applyMutation(change, old);
+    const outcome = applyMutation({ kind: 'delete', condition: change.condition }, old);
+    return outcome.kind === 'applied' ? { kind: 'applied', old, next: old } : outcome;
   }
 
   async range(request: RangeRequest): Promise<RangeOutcome> {
@@ -186,6 +265,7 @@ function isInside(sortKey: string, lower: SortKeyBound | undefined, upper: SortK
   return (lower === undefined || sortKey >= lower.sortKey) && (upper === undefined || sortKey <= upper.sortKey);
 }
 
-function nameOf(key: ItemKey): string {
+/** The name by which an item is `held`. */
+export function nameOf(key: ItemKey): string {
   return JSON.stringify([key.table, key.partitionKey, key.sortKey]);
 }

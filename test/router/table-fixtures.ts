@@ -57,14 +57,17 @@ export function newRouter(
     lastIds.set(client, id);
     return `${String(id).padStart(8, '0')}-0000-4000-8000-000000000000`;
   };
-  const catalog = new TableCatalog(client, { ...DEFAULT_ROUTER_LIMITS, ...limits });
+  const catalog = new TableCatalog(client, { ...DEFAULT_ROUTER_LIMITS, ...limits }, undefined, client.streams);
   const {
     execute: router,
     executeIn,
     tables,
     indexes,
+    keeper,
   } = createRouter({
     client,
+    streams: client.streams,
+    nowMs: () => CONTEXT.nowMs,
     catalog,
     newId,
     limits,
@@ -87,6 +90,7 @@ export function newRouter(
     tables,
     executeIn,
     indexes,
+    keeper,
     /** Resolves when a table's indexes have their entries, or its builder has given up. */
     built: (name = 'Music') => indexes.settled({ namespace: '', name }, 0),
     execute,

@@ -43,7 +43,7 @@ class TwoRouters {
       this.waits.push(ms);
       return true;
     };
-    const { execute } = createRouter({ client, catalog, newId, others, wait });
+    const { execute } = createRouter({ client, streams: client.streams, catalog, newId, others, wait });
     return { catalog, execute };
   }
 

@@ -23,7 +23,11 @@ beforeEach(async () => {
   onTestFinished(() => rm(folder, { recursive: true }));
   client = new MemoryClient();
   let ids = 0;
-  router = createRouter({ client, newId: () => `${String(++ids).padStart(8, '0')}-0000-4000-8000-000000000000` });
+  router = createRouter({
+    client,
+    streams: client.streams,
+    newId: () => `${String(++ids).padStart(8, '0')}-0000-4000-8000-000000000000`,
+  });
   lines = [];
 });
 

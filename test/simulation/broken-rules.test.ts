@@ -54,6 +54,7 @@ describe('the checker notices when it does not hold that', () => {
       'unavailable',
       'unfounded',
       'wrong-index',
+      'wrong-stream',
     ]);
   });
 });

@@ -24,6 +24,8 @@ export interface Violation {
     | 'diverged'
     /** With all faults over, and nothing under way, an index was not what follows from its table. */
     | 'wrong-index'
+    /** A stream did not show what had changed in its table: each change once, those of an item in order. */
+    | 'wrong-stream'
     /** With all faults over, replicas were not alike after the time they have for it, or a node was not what it should be. */
     | 'not-healed'
     /** Two configs of one epoch were decided, or somebody acted on one that was not. */
@@ -65,6 +67,8 @@ export interface Evidence {
   readonly staleEntries: readonly string[];
   /** How indexes differ from their table in the end. */
   readonly indexFaults: readonly string[];
+  /** How a stream, or what was read of it, differs from what has changed in its table. */
+  readonly streamFaults: readonly string[];
 }
 
 /** Everything that is wrong with a history, the worst first. */
@@ -96,6 +100,7 @@ export function findViolations(evidence: Evidence): Violation[] {
   for (const what of evidence.dirtyEntries) violations.push({ kind: 'dirty-read', what });
   for (const what of evidence.staleEntries) violations.push({ kind: 'stale-read', what });
   for (const what of evidence.indexFaults) violations.push({ kind: 'wrong-index', what });
+  for (const what of evidence.streamFaults) violations.push({ kind: 'wrong-stream', what });
   if (wounds === undefined) for (const key of keys) violations.push(...findDivergence(key));
   for (const what of wounds ?? []) violations.push({ kind: 'not-healed', what });
   for (const what of unanswered)

@@ -14,7 +14,7 @@ import { showBallot, showRecord } from './trace.ts';
 interface Proposal {
   readonly ballot: Ballot;
   /** What the promises that reached the coordinator held, until it sent its record. */
-  readonly promised: ReplicaState[];
+  readonly promised: (ReplicaState & { readonly from: NodeId })[];
   record: ItemRecord | undefined;
   /** The record that this one was derived from. */
   predecessor: ItemRecord | undefined;
@@ -182,6 +182,29 @@ export class ChosenRecords implements Observer {
     return this.#chosenProposals(key).map(({ record }) => record!);
   }
 
+  /** The keys of which anything was proposed. */
+  get keys(): Iterable<StoreKey> {
+    return this.#keys.keys();
+  }
+
+  /**
+   * The newest chosen record of a key and all that it descends from, oldest first: also those that were taken up by the next
+   * one before anybody could see that they were chosen. Beyond a purge, what was chosen before.
+   */
+  ancestry(key: StoreKey): ItemRecord[] {
+    const chosen = this.#chosenProposals(key);
+    const records: ItemRecord[] = [];
+    for (let at: Proposal | undefined = chosen.at(-1); at !== undefined; ) {
+      const { ballot }: Proposal = at;
+      const predecessor = this.#quorumTop(at);
+      records.unshift(at.record!);
+      const before = chosen.filter((other) => compareBallots(other.ballot, ballot) < 0).at(-1);
+      const isNewer = predecessor !== undefined && !isUpTo(predecessor.ballot, before?.ballot);
+      at = isNewer ? this.#proposalOf(key, predecessor.ballot) : before;
+    }
+    return records;
+  }
+
   /** The record of a key that is chosen by now under this ballot. */
   chosenUnder(key: StoreKey, ballot: Ballot): ItemRecord | undefined {
     const proposal = proposalIn(this.#keys.get(key), ballot);
@@ -205,6 +228,12 @@ export class ChosenRecords implements Observer {
         );
       }
     }
+  }
+
+  /** What a round has gone by: it waits for a majority, and further promises may come before it sends its record. */
+  #quorumTop({ promised }: Proposal): ItemRecord | undefined {
+    const first = promised.filter(({ from }, at) => promised.findIndex((other) => other.from === from) === at);
+    return highestOf(first.slice(0, this.#majority));
   }
 
   #chosenProposals(key: StoreKey): readonly Proposal[] {

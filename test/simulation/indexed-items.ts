@@ -1,5 +1,5 @@
 import type { AttributeMap } from '../../src/api/attribute-value.ts';
-import type { Derivation } from '../../src/api/derivation.ts';
+import type { Derivation, DerivedStream } from '../../src/api/derivation.ts';
 import { entryPartitionKey, entrySortKey, grouped, localSortKey } from '../../src/api/entry-place.ts';
 import type { ItemImage } from '../../src/api/item.ts';
 import type { ByteString, EncodedKey, KeySchema } from '../../src/api/primary-key.ts';
@@ -16,7 +16,12 @@ export interface IndexPlan {
   readonly hasLocal: boolean;
   /** What happens to the second global index while clients go on; before `add` it is not there. */
   readonly change: 'add' | 'drop' | 'none';
+  /** Undefined: the table has no stream. */
+  readonly stream?: Omit<DerivedStream, 'storageId'>;
 }
+
+/** The storage id of the stream of the table. */
+export const STREAM: ByteString = 'stream-1';
 
 /** `7:a0x1`: version 7 of an item, with these attributes; `-` for one that it lacks. */
 type Value = string;
@@ -80,6 +85,10 @@ export class IndexedItems {
     return [BY_G, BY_H];
   }
 
+  get stream(): Derivation['stream'] {
+    return this.latest.stream;
+  }
+
   get local(): SecondaryIndex | undefined {
     return this.#plan.hasLocal ? BY_L : undefined;
   }
@@ -117,7 +126,8 @@ export class IndexedItems {
   }
 
   #derivationOf(version: number): Derivation {
-    return { table: this.#table, version, key: this.#key, indexes: this.#indexesOf(version) };
+    const stream = this.#plan.stream && { storageId: STREAM, ...this.#plan.stream };
+    return { table: this.#table, version, key: this.#key, indexes: this.#indexesOf(version), stream };
   }
 
   newValue(version: number, random: Random): Value {

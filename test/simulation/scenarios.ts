@@ -109,6 +109,8 @@ export interface Scenario {
    * released. Half of the eventually consistent reads ask a replica that may lag.
    */
   readonly lags: boolean;
+  /** In a table with a stream: cells that are so old are trimmed now and then, or never. */
+  readonly trimsAfterMs: number | undefined;
   /** Whether records on the disk of one host are damaged now and then. */
   readonly rots: boolean;
   /** Whether every tombstone has to be purged in the end: the grace must be short enough for that. */
@@ -168,6 +170,7 @@ const BASE: Scenario = {
   hasGoal: false,
   founding: undefined,
   lags: false,
+  trimsAfterMs: undefined,
   rots: false,
   purges: false,
   limits: LIMITS,
@@ -309,6 +312,25 @@ const LOCALLY_INDEXED: Scenario = {
   operations: 30,
   indexes: { globals: 1, hasLocal: true, change: 'none' },
   mix: { ...INDEXED.mix, conditionalDelete: 0, samePut: 2, indexQuery: 1, localQuery: 10 },
+};
+/** Of the order of a history: heads of logs are read again, and cells are full. */
+const LOGGING = { changesKept: 4, cellChanges: 3, logHeadMs: 200, logCoveredMs: 60 } satisfies Partial<NodeLimits>;
+/** Items whose changes go into a log, and nothing else of them. */
+const STREAMED: Scenario = {
+  ...INDEXED,
+  indexes: { globals: 0, hasLocal: false, change: 'none', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 1 } },
+  operations: 30,
+  limits: { ...INDEX_LIMITS, ...LOGGING },
+  mix: { ...INDEXED.mix, put: 9, delete: 3, touch: 3, indexQuery: 0 },
+};
+/** Tombstones of items and of cells grow old and are purged while clients go on. */
+const STREAM_PURGING: Scenario = {
+  ...STREAMED,
+  keys: 2,
+  operations: 24,
+  thinkMs: 200,
+  purges: true,
+  limits: { ...PURGING_LIMITS, ...SETTLING, ...LOGGING },
 };
 const WRITES: Mix = {
   ...INDEXED.mix,
@@ -674,6 +696,59 @@ export const SCENARIOS = {
     powerLosses: 1,
     indexes: { globals: 2, hasLocal: true, change: 'add' },
     mix: { ...INDEX_DELETING, localQuery: 4 },
+    changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+  },
+  stream: STREAMED,
+  'stream-stress': { ...STREAMED, faults: 'stress' },
+  'stream-lossy': { ...STREAMED, faults: 'lossy' },
+  'stream-power': { ...STREAMED, powerLosses: 3 },
+  'stream-moves': {
+    ...STREAMED,
+    nodes: 5,
+    spares: 1,
+    operations: 36,
+    changes: { count: 5, kinds: ['join', 'leave', 'replace', 'again', 'again'] },
+  },
+  // Items in shards and collections of their own; with an index, whose homes are others.
+  'stream-scattered': {
+    ...STREAMED,
+    isCollection: false,
+    nodes: 5,
+    partitions: 4,
+    keys: 5,
+    operations: 40,
+    indexes: { globals: 2, hasLocal: false, change: 'none', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 2 } },
+  },
+  // Every append reads the end of the log, while others write to it.
+  'stream-contended': {
+    ...STREAMED,
+    faults: 'stress',
+    clients: 6,
+    operations: 60,
+    thinkMs: 5,
+    mix: { ...STREAMED.mix, read: 0, rangeRead: 0, eventualRead: 0 },
+    limits: { ...STREAMED.limits, cellChanges: 1, logHeadMs: 0, logCoveredMs: 0, outboxAgeMs: 40, outboxLaterMs: 40 },
+  },
+  // Nobody writes for so long that all that may be purged is.
+  'stream-quiet': {
+    ...STREAM_PURGING,
+    operations: 18,
+    thinkMs: 1_600,
+    lastsMs: 6_000,
+    trimsAfterMs: 200,
+  },
+  'stream-lags': { ...STREAMED, lags: true, operations: 40, mix: { ...STREAMED.mix, eventualRead: 4 } },
+  'stream-trim': { ...STREAM_PURGING, trimsAfterMs: 350 },
+  'stream-mix': {
+    ...STREAM_PURGING,
+    nodes: 5,
+    spares: 1,
+    keys: 4,
+    operations: 40,
+    thinkMs: 120,
+    powerLosses: 1,
+    trimsAfterMs: 500,
+    indexes: { globals: 2, hasLocal: true, change: 'add', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 1 } },
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
   },
   'hosts-again': { ...HEALING, decidesByMembers: true, changes: { count: 3, kinds: ['again'] } },

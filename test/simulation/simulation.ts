@@ -26,12 +26,14 @@ import {
   type IndexState,
   isEntryKey,
 } from './index-checker.ts';
-import { IndexedItems } from './indexed-items.ts';
+import { IndexedItems, STREAM } from './indexed-items.ts';
 import type { Membership } from './membership.ts';
 import { isBlind, type Scenario } from './scenarios.ts';
 import { SimulatedHost } from './simulated-host.ts';
 import { SimulatedMembership } from './simulated-membership.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
+import { findStreamFaults } from './stream-checker.ts';
+import { StreamReaders } from './stream-readers.ts';
 import { ToldRecords } from './told-records.ts';
 import { Trace } from './trace.ts';
 import { CLOCK_START_MS, VirtualTime } from './virtual-time.ts';
@@ -54,6 +56,8 @@ const MAX_EVENTS = 200_000;
 const HEALED_WITHIN_MS = 2_500;
 /** Tombstones of entries come after those of items, and may come twice when two members lead purges of one item. */
 const ENTRIES_PURGED_WITHIN_MS = 4_500;
+/** Readers come to the end of a log by then, a few changes at a time. */
+const STREAM_READ_WITHIN_MS = 3_000;
 /** Several nodes have left by then, one after the other. */
 const GOAL_REACHED_WITHIN_MS = 8_000;
 const LOOK_INTERVAL_MS = 80;
@@ -128,6 +132,8 @@ class Simulation {
   readonly #items: IndexedItems | undefined;
   readonly #entries: EntryObserver | undefined;
   readonly #change: IndexChange | undefined;
+  /** If the table has a stream. */
+  readonly #streamReaders: StreamReaders | undefined;
   readonly #workload: Workload;
   readonly #unanswered = new Set<string>();
   readonly #rebalancer: Membership;
@@ -210,6 +216,18 @@ class Simulation {
     this.#keys = Array.from({ length: scenario.keys }, (_, i) =>
       this.#makeKey(`k${String(i + 1).padStart(2, '0')}`, assignment),
     );
+    const stream = this.#items?.stream;
+    this.#streamReaders =
+      stream &&
+      new StreamReaders({
+        time: this.#time,
+        random: this.#random,
+        trace: this.#trace,
+        hosts: this.#hosts,
+        partitions,
+        shards: stream.shards,
+        trimsAfterMs: scenario.trimsAfterMs,
+      });
     this.#workload = new Workload({
       ...scenario,
       time: this.#time,
@@ -233,7 +251,10 @@ class Simulation {
     if (this.#faults.repairs && !this.#scenario.heals) this.#repair();
     this.#planChanges();
     this.#planLags();
-    const begin = () => this.#workload.start(() => this.#time.after(60, () => this.#heal()));
+    const begin = () => {
+      this.#workload.start(() => this.#time.after(60, () => this.#heal()));
+      this.#streamReaders?.start();
+    };
     if (this.#change === undefined) begin();
     else this.#change.create(begin);
     this.#time.after(this.#scenario.lastsMs, () => this.#heal());
@@ -285,6 +306,7 @@ class Simulation {
         falseEntries: this.#entries?.violations ?? [],
         staleEntries: this.#findStaleEntries(),
         indexFaults: [...new Set([...this.#unreadFaults, ...this.#findIndexFaults()])],
+        streamFaults: this.#findStreamFaults(),
       });
     } catch (error) {
       // An assertion of the code under test: what it noticed itself counts as found.
@@ -358,6 +380,7 @@ class Simulation {
       // Entries are not even sent.
       if (!holds[(index + 1) % holds.length]) scope.push({ kind: 'propagation', index: storageId! });
     }
+    if (this.#items?.stream !== undefined && holds[0]) scope.push({ kind: 'propagation', index: STREAM });
     if (release.kind !== 'after') return { id, scope, release: release as LagRelease };
     // Drawn with the history's seed, as when it starts is.
     const seed = Math.floor(startMs * 1e6);
@@ -440,14 +463,27 @@ class Simulation {
       if (later.length > 0) return again(later);
       const hasMoved = this.#epochsWhenWhole !== this.#epochs();
       // A leader that was given up as dead may live, and move a partition while that is read: then the reads are made again.
-      if (isRead && (!hasMoved || this.#unanswered.size === 0)) return this.#end([]);
+      if (isRead && (!hasMoved || this.#unanswered.size === 0)) return this.#readStreams(() => this.#end([]));
       this.#unanswered.clear();
       this.#epochsWhenWhole = this.#epochs();
       this.#trace.add(this.#time.nowMs, '-- the ring is whole');
       // A strong read would mend an item that was made by an older derivation.
       this.#unreadFaults = this.#findIndexFaults();
+      if (this.#streamReaders !== undefined) this.#workload.end();
       this.#readAll(LAST_READS_MS);
       this.#time.after(AFTER_LAST_READS_MS, () => this.#examine(untilMs, true));
+    });
+  }
+
+  /** Whoever follows a log reads to its end; nobody writes any more. */
+  #readStreams(done: () => void): void {
+    if (this.#streamReaders === undefined) return done();
+    this.#unanswered.add('the stream');
+    const end = this.#time.after(STREAM_READ_WITHIN_MS, done);
+    this.#streamReaders.finish(() => {
+      this.#unanswered.delete('the stream');
+      this.#time.cancel(end);
+      done();
     });
   }
 
@@ -487,6 +523,11 @@ class Simulation {
     if (this.#items === undefined) return [];
     const state = this.#indexState(this.#items);
     return [...findIndexFaults(state), ...findRowFaults(state)];
+  }
+
+  #findStreamFaults(): readonly string[] {
+    if (this.#streamReaders === undefined) return [];
+    return [...findStreamFaults(this.#chosen, this.#keys), ...this.#streamReaders.findFaults(this.#chosen)];
   }
 
   #findStaleEntries(): readonly string[] {

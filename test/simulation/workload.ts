@@ -121,6 +121,11 @@ export class Workload {
     }
   }
 
+  /** From now on clients begin nothing new. */
+  end(): void {
+    this.#remaining = 0;
+  }
+
   /** A strong read that is not of the mix, for when the faults are over. `succeeded` may never be called. */
   readFinally(key: SimulatedKey, host: SimulatedHost, succeeded: () => void): void {
     this.#ask('final', key, host, { kind: 'read' }, (answer) => {

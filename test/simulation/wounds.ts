@@ -63,7 +63,7 @@ export function findWounds({
     if (writesUnderWay > 0) wounds.push(`${host.id} has not ended ${writesUnderWay} writes`);
     if (damage.left > 0) wounds.push(`${host.id} has ${damage.left} damaged keys`);
     if (held > 0) wounds.push(`${host.id} holds ${held} records back`);
-    if (owed > 0) wounds.push(`${host.id} owes indexes the entries of ${owed} items`);
+    if (owed > 0) wounds.push(`${host.id} owes indexes or streams something of ${owed} items`);
     if (hints > 0) wounds.push(`${host.id} keeps ${hints} hints`);
     for (const { partition, epoch } of membership.configs) {
       const present = host.node.votingConfig(partition)?.epoch;

@@ -419,6 +419,36 @@ export function peerTransportSuite(name: string, under: ConnectionKind): void {
       expect(said(await a.ask('b', 'last'))).toBe('last'.repeat(1_000));
     });
 
+    test('nothing that is asked while a peer stops is lost, if the peer answers at once', async () => {
+      for (let round = 0; round < 20; round++) {
+        const { a, b } = await pair();
+        const outcomes: string[] = [];
+        let isOver = false;
+        const askOn = async (isBulk: boolean) => {
+          while (!isOver) {
+            outcomes.push(said(await a.ask('b', 'x', isBulk)));
+            if (outcomes.at(-1) !== 'x.') await new Promise((resolve) => setTimeout(resolve, 1));
+          }
+        };
+        const asking = [false, false, true].map(askOn);
+        await eventually(() => expect(outcomes.length).toBeGreaterThan(5));
+        await b.transport.stop();
+        isOver = true;
+        await Promise.all(asking);
+        expect([...new Set(outcomes)].filter((each) => !['x.', 'not-sent: down'].includes(each))).toEqual([]);
+      }
+    });
+
+    test('a peer that stops waits for nobody who does not part', async () => {
+      const { a, b, middle } = await pair({}, { limits: { partMs: 100 }, serve: NEVER });
+      const one = a.ask('b', 'one');
+      await eventually(() => expect(b.served).toEqual(['one']));
+      middle.freeze();
+      await b.transport.stop();
+      middle.thaw();
+      expect(said(await one)).toBe('lost: connection');
+    });
+
     test('a peer that is refused is told why, and sent nothing', async () => {
       const { a, b } = await pair(
         {},

@@ -33,7 +33,12 @@ export async function tracedRing(settings: Partial<Settings> = {}, limits: Limit
   const traces = new TraceLog(config.limits, () => performance.now());
   const directory = await openTemporaryDirectory();
   const ring = await LocalRing.open({ settings: config, directory, log: silentLog, observer: traces });
-  const router = createRouter({ client: ring.client, newId: randomUUID, defaultConsistency: config.consistency });
+  const router = createRouter({
+    client: ring.client,
+    streams: ring.client,
+    newId: randomUUID,
+    defaultConsistency: config.consistency,
+  });
   const execute = traces.traced(router.execute);
   const admin = createAdmin({
     ring,

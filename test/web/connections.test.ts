@@ -177,14 +177,14 @@ describe('what is told to whoever reads the log', () => {
     for (let i = 0; i < 2; i++) {
       await ask('DynamoDB_20120810.CreateBackup');
       await ask('DynamoDB_20120810.Fly');
-      await ask('DynamoDBStreams_20120810.ListStreams');
+      await ask('DynamoDBStreams_20120810.ListShards');
       await ask('DynamoDB_20111205.GetItem');
     }
     expect((await post(port)).status).toBe(200);
     expect(hints).toEqual([
       'CreateBackup is not served yet: docs/compatibility.md',
       "DynamoDB_20120810.Fly is no operation of DynamoDB's",
-      'ListStreams is not served yet: docs/compatibility.md',
+      "DynamoDBStreams_20120810.ListShards is no operation of DynamoDB's",
       "DynamoDB_20111205.GetItem is no operation of DynamoDB's",
     ]);
   });

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { ApiError } from '../../src/api/errors.ts';
-import type { Execute, OperationName } from '../../src/api/operations.ts';
+import { targetPrefixOf } from '../../src/api/operation-traits.ts';
+import { type Execute, OPERATIONS, type OperationName } from '../../src/api/operations.ts';
 import { ByteBudget } from '../../src/web/byte-budget.ts';
 import { crossOriginOf } from '../../src/web/cross-origin.ts';
 import { createHandle, type HandleOptions } from '../../src/web/handle.ts';
@@ -57,10 +58,12 @@ export function testHandle(execute: Execute = async () => ({}), options: Partial
 
 /** A good request, as the SDK would send it. */
 export function operationRequest(operation: string, body: unknown, headers: HttpRequest['headers'] = {}): HttpRequest {
+  const isKnown = (OPERATIONS as readonly string[]).includes(operation);
+  const prefix = isKnown ? targetPrefixOf(operation as OperationName) : 'DynamoDB_20120810.';
   return {
     method: 'POST',
     path: '/',
-    headers: { ...SIGNED_HEADERS, 'x-amz-target': `DynamoDB_20120810.${operation}`, ...headers },
+    headers: { ...SIGNED_HEADERS, 'x-amz-target': prefix + operation, ...headers },
     body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
   };
 }

@@ -22,6 +22,9 @@ const INDEX = {
 };
 const THROUGHPUT = { ReadCapacityUnits: 5, WriteCapacityUnits: 5 };
 
+const STREAM_ARN = 'arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/2026-12-01T12:00:00.000';
+const SHARD_ID = 'shardId-00000001796126400000-00000000';
+
 const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
   BatchExecuteStatement: {
     Statements: [
@@ -55,6 +58,12 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
   DeleteTable: { TableName: 'orders' },
   DescribeEndpoints: {},
   DescribeLimits: {},
+  DescribeStream: {
+    StreamArn: STREAM_ARN,
+    Limit: 10,
+    ExclusiveStartShardId: SHARD_ID,
+    ShardFilter: { Type: 'CHILD_SHARDS', ShardId: SHARD_ID },
+  },
   DescribeTable: { TableName: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders' },
   DescribeTimeToLive: { TableName: 'orders' },
   ExecuteStatement: {
@@ -65,7 +74,23 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
     Limit: 3,
     ReturnConsumedCapacity: 'INDEXES',
   },
+  ExecuteTransaction: {
+    TransactStatements: [
+      { Statement: "EXISTS(SELECT * FROM orders WHERE id = 'x' AND a = ?)", Parameters: [{ N: '1' }] },
+      { Statement: "DELETE FROM orders WHERE id = 'y'", ReturnValuesOnConditionCheckFailure: 'ALL_OLD' },
+    ],
+    ClientRequestToken: 'token',
+    ReturnConsumedCapacity: 'TOTAL',
+  },
   GetItem: { ...GET_ITEM, ConsistentRead: true, AttributesToGet: ['a'], ReturnConsumedCapacity: 'TOTAL' },
+  GetRecords: { ShardIterator: `${STREAM_ARN}|1|AAAA`, Limit: 10 },
+  GetShardIterator: {
+    StreamArn: STREAM_ARN,
+    ShardId: SHARD_ID,
+    ShardIteratorType: 'AT_SEQUENCE_NUMBER',
+    SequenceNumber: '000000000000001048576',
+  },
+  ListStreams: { TableName: 'orders', Limit: 10, ExclusiveStartStreamArn: STREAM_ARN },
   ListTables: { Limit: 10, ExclusiveStartTableName: 'orders' },
   ListTagsOfResource: { ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders', NextToken: 'x' },
   PutItem: {
@@ -105,6 +130,29 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
   TagResource: {
     ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders',
     Tags: [{ Key: 'team', Value: 'shop' }],
+  },
+  TransactGetItems: {
+    TransactItems: [
+      { Get: { ...GET_ITEM, ProjectionExpression: 'a, #n', ExpressionAttributeNames: { '#n': 'name' } } },
+    ],
+    ReturnConsumedCapacity: 'TOTAL',
+  },
+  TransactWriteItems: {
+    TransactItems: [
+      { Put: { TableName: 'orders', Item: VALUES, ConditionExpression: 'attribute_not_exists(id)' } },
+      {
+        Update: {
+          ...GET_ITEM,
+          UpdateExpression: 'SET #n = :v',
+          ExpressionAttributeNames: { '#n': 'name' },
+          ExpressionAttributeValues: { ':v': { S: 'x' } },
+        },
+      },
+      { ConditionCheck: { ...GET_ITEM, ConditionExpression: 'a = b', ReturnValuesOnConditionCheckFailure: 'NONE' } },
+      { Delete: GET_ITEM },
+    ],
+    ClientRequestToken: 'token',
+    ReturnItemCollectionMetrics: 'SIZE',
   },
   UntagResource: { ResourceArn: 'arn:aws:dynamodb:us-east-1:000000000000:table/orders', TagKeys: ['team'] },
   UpdateItem: {
@@ -196,6 +244,7 @@ const headerMutation = fc
           'AWS4-',
           'AWS4-HMAC-SHA256 Credential=,Signature=,SignedHeaders=',
           'DynamoDB_20120810.',
+          'DynamoDBStreams_20120810.',
         ),
       ),
       { nil: undefined },

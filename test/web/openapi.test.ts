@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import supertest from 'supertest';
 import { describe, expect, test } from 'vitest';
+import { canConflict } from '../../src/api/fault-error.ts';
 import { OPERATIONS } from '../../src/api/operations.ts';
 import { ADMIN_ROUTES } from '../../src/web/admin-routes.ts';
 import { adminServer, TRACE } from './fake-admin.ts';
@@ -125,7 +126,10 @@ test('fault rules may be for each operation that there is', () => {
   }[];
   const forRequests = rules.filter(({ properties }) => properties.kind.const !== 'expiry');
   expect(forRequests).toHaveLength(rules.length - 1);
-  for (const { properties } of forRequests) expect(properties.operation!.enum).toEqual([...OPERATIONS]);
+  for (const { properties } of forRequests) {
+    const possible = properties.kind.const === 'conflict' ? OPERATIONS.filter(canConflict) : OPERATIONS;
+    expect(properties.operation!.enum).toEqual([...possible]);
+  }
 });
 
 test('what is not below /_dynaring is there, too', async () => {

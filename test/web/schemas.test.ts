@@ -1,8 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import * as sdk from '@aws-sdk/client-dynamodb';
+import * as dynamodb from '@aws-sdk/client-dynamodb';
+import * as streams from '@aws-sdk/client-dynamodb-streams';
 import { describe, expect, test } from 'vitest';
 import { OPERATIONS } from '../../src/api/operations.ts';
 import { readSchema, resolve, type Schema } from '../../src/web/schema.ts';
+
+/** Both services at the endpoint. What they share has one shape. */
+const sdk = { ...streams, ...dynamodb };
 
 /** The requests of the service's API model (2012-08-10), with constraints; reduced to the operations served. */
 const model: {
@@ -105,8 +109,11 @@ function compareWithSdk(
 ): void {
   const schema = resolve(of, common);
   let theirs = sdkSchema;
-  // Some schemas come in pairs with traits: [schema, traits].
-  while (typeof theirs === 'function' || (Array.isArray(theirs) && typeof theirs[0] !== 'number')) {
+  // Some schemas come in pairs with traits: [schema, traits]. All others that are lists have more parts.
+  while (
+    typeof theirs === 'function' ||
+    (Array.isArray(theirs) && (typeof theirs[0] !== 'number' || theirs.length === 2))
+  ) {
     theirs = typeof theirs === 'function' ? theirs() : (theirs[0] as SdkSchema);
   }
   if (typeof theirs === 'number') return compareSimple(path, schema, theirs, differences);

@@ -1,6 +1,7 @@
 import { type AttributeValue, checkName, normaliseValue, typeOf } from '../attribute-value.ts';
 import { ApiError } from '../errors.ts';
 import type { AttributeValueUpdate, UpdateParameters } from '../operations.ts';
+import type { ValueTexts } from '../value-texts.ts';
 import type { Condition, Update, UpdateAction } from './ast.ts';
 import { resolveExpected } from './legacy.ts';
 import { parseUpdate } from './parse-update.ts';
@@ -32,15 +33,16 @@ export function checkUpdateParameters(request: UpdateParameters): void {
 /**
  * Makes an update and its condition from the parameters of a request that has passed {@link checkUpdateParameters}.
  * Values are normalised in place.
+ * @param texts the operation's words for faults of values in expressions
  * @returns plain data; an update that changes nothing if the request has none of the parameters
  * @throws ApiError (ValidationException) for everything that is wrong with these parameters by themselves
  */
-export function resolveUpdateParameters(request: UpdateParameters): ConditionalUpdate {
+export function resolveUpdateParameters(request: UpdateParameters, texts?: ValueTexts): ConditionalUpdate {
   const { UpdateExpression: updateText, ConditionExpression: conditionText } = request;
   if (updateText == null && conditionText == null) {
     return { update: { origin: 'legacy', actions: legacyActions(request) }, condition: resolveExpected(request) };
   }
-  const placeholders = readPlaceholders(request);
+  const placeholders = readPlaceholders(request, texts);
   const actions = updateText == null ? [] : resolveUpdate(updateSyntax(updateText), placeholders);
   const condition =
     conditionText == null

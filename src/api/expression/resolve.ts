@@ -1,5 +1,6 @@
 import { ApiError } from '../errors.ts';
 import type { ExpressionParameters } from '../operations.ts';
+import type { ValueTexts } from '../value-texts.ts';
 import type { Condition, Projection } from './ast.ts';
 import { resolveAttributesToGet, resolveExpected } from './legacy.ts';
 import type { ExpressionKind } from './lexer.ts';
@@ -28,16 +29,17 @@ const RULES = {
 /**
  * Makes a condition and a projection from the parameters of a request, expressions as well as legacy parameters.
  * @param request has only those of these parameters that its operation has; its values are normalised in place
+ * @param texts the operation's words for faults of values
  * @returns plain data, in which all names and values are replaced, checked and normalised
  * @throws ApiError for everything that is wrong with these parameters by themselves, in the service's order
  */
-export function resolveExpressions(request: ExpressionParameters): ResolvedExpressions {
+export function resolveExpressions(request: ExpressionParameters, texts?: ValueTexts): ResolvedExpressions {
   if (hasNone(request)) return NOTHING;
   checkExpressionParameters(request);
   if (request.ConditionExpression == null && request.ProjectionExpression == null) {
     return { condition: resolveExpected(request), projection: resolveAttributesToGet(request) };
   }
-  const placeholders = readPlaceholders(request);
+  const placeholders = readPlaceholders(request, texts);
   let condition: Condition | undefined;
   let projection: Projection | undefined;
   if (request.ConditionExpression != null) {

@@ -1,8 +1,6 @@
-import type { AttributeMap } from '../attribute-value.ts';
 import { joinedPartitionKey } from '../entry-place.ts';
 import { ApiError } from '../errors.ts';
 import type { Condition, Path, Projection } from '../expression/ast.ts';
-import { valueAt } from '../expression/condition.ts';
 import type { KeyTerm } from '../expression/key-condition.ts';
 import { projects } from '../index-entry.ts';
 import { boundsInIndex, keyRangeOf, type RangeBounds } from '../key-range.ts';
@@ -151,22 +149,4 @@ function overlap({ upper }: RangeBounds, { lower }: RangeBounds): boolean {
 /** The attributes that have to be read for the answered columns. */
 export function columnsToRead(columns: readonly Path[] | undefined): Projection | undefined {
   return columns && [...new Set(columns.map(([name]) => name as string))].map((name) => [name]);
-}
-
-/**
- * The answered attributes of an item. Each is named by the last name of its path and the indexes behind it: `a.b[0]` is
- * answered as `b[0]` (recorded by floci, 2026-09-17, eu-west-2).
- */
-export function selectColumns(columns: readonly Path[], item: AttributeMap): AttributeMap {
-  const entries = columns.flatMap((path) => {
-    const value = valueAt(path, item);
-    return value === undefined ? [] : [[columnName(path), value] as const];
-  });
-  return Object.fromEntries(entries);
-}
-
-function columnName(path: Path): string {
-  const last = path.findLastIndex((step) => typeof step === 'string');
-  const indexes = path.slice(last + 1).map((step) => `[${step}]`);
-  return `${path[last]}${indexes.join('')}`;
 }

@@ -9,11 +9,8 @@ import { bytesInCell, type CellChange, decodeCell, encodeBatch, encodeEnd } from
 import { LogHead, nameOf, readHead } from './log-head.ts';
 import { cellKey } from './log-keys.ts';
 
-/** A cell ends with the change with which it has so many, or so many bytes. */
-const CELL_CHANGES = 256;
+/** A cell has so many bytes at most, or one item's changes. */
 const CELL_BYTES = 1024 * 1024;
-/** Others may have written since a head was read; whoever goes by one that is too old takes long to catch up. */
-const HEAD_LIFE_MS = 60_000;
 
 /** What is to be in the log. */
 interface Job {
@@ -25,6 +22,13 @@ interface Job {
   readonly deadlineMs: number;
   /** Gets whether they are in a cell that is decided, or will never have to be. */
   readonly done: (isLogged: boolean) => void;
+}
+
+/** A cell as it was last to be written. */
+interface Written {
+  readonly missing: readonly CellChange[];
+  readonly retentionHlc: number;
+  readonly image: ItemImage;
 }
 
 /** How an attempt to write to the log ended. `lost`: nobody knows whether it was written. */
@@ -109,15 +113,16 @@ export class Appender {
 
   /** The jobs whose changes go into the next cell, at least one. */
   #take(): Job[] {
+    const { cellChanges } = this.#log.coordinator.settings.limits;
     let count = 0;
     let bytes = 0;
     let at = 0;
-    for (; at < this.#queue.length && count < CELL_CHANGES && bytes < CELL_BYTES; at++) {
+    for (; at < this.#queue.length && count < cellChanges && bytes < CELL_BYTES; at++) {
       const { kind, changes } = this.#queue[at]!;
       if (kind === 'end' && at > 0) break;
       count += changes.length;
       for (const change of changes) bytes += bytesInCell(change);
-      if (at > 0 && (count > CELL_CHANGES || bytes > CELL_BYTES)) break;
+      if (at > 0 && (count > cellChanges || bytes > CELL_BYTES)) break;
       if (kind === 'end') return this.#queue.splice(0, 1);
     }
     return this.#queue.splice(0, at);
@@ -129,7 +134,7 @@ export class Appender {
     const changes = what === 'end' ? [] : what;
     if (what !== 'end' && changes.length === 0) return 'done';
     const deadlineMs = coordinator.deadline();
-    let written: { readonly missing: readonly CellChange[]; readonly image: ItemImage } | undefined;
+    let written: Written | undefined;
     do {
       const head = yield* this.#headFor(changes);
       if (!(head instanceof LogHead)) return head.kind === 'unavailable' ? 'unavailable' : 'lost';
@@ -137,17 +142,25 @@ export class Appender {
       if (head.isEnded) return 'done';
       const missing = this.#missingOf(changes, head);
       if (what !== 'end' && missing.length === 0) return 'done';
-      if (written === undefined || written.missing.length !== missing.length) {
-        written = { missing, image: what === 'end' ? encodeEnd() : encodeBatch(missing) };
+      if (
+        written === undefined ||
+        written.missing.length !== missing.length ||
+        written.retentionHlc !== head.retentionHlc
+      ) {
+        const { retentionHlc } = head;
+        written = { missing, retentionHlc, image: what === 'end' ? encodeEnd() : encodeBatch(missing, retentionHlc) };
       }
       for (const { ballot } of missing) coordinator.ballots.strict.goAbove(ballot.hlc);
       const outcome = yield* writeCell(this.#log, head.next, written.image, deadlineMs);
       if (outcome.kind === 'applied') {
-        head.take(what === 'end' ? { kind: 'end' } : { kind: 'batch', changes: missing });
+        head.take(
+          what === 'end' ? { kind: 'end' } : { kind: 'batch', retentionHlc: head.retentionHlc, changes: missing },
+          rules,
+        );
         return 'done';
       }
       // Somebody has written this cell before.
-      if (outcome.kind === 'condition-failed') head.take(outcome.current && decodeCell(outcome.current));
+      if (outcome.kind === 'condition-failed') head.take(outcome.current && decodeCell(outcome.current), rules);
       else {
         // The next cell must not be written before this one is decided.
         if (!rules.lostCellIsTriedAgain) head.next++;
@@ -173,7 +186,8 @@ export class Appender {
   *#headFor(changes: readonly CellChange[]): Task<LogHead | Failure> {
     const { coordinator } = this.#log;
     const nowMs = coordinator.clock.elapsedMs();
-    const isFresh = nowMs - this.#headSinceMs < HEAD_LIFE_MS || !coordinator.settings.rules.logHeadIsFresh;
+    const { limits, rules } = coordinator.settings;
+    const isFresh = nowMs - this.#headSinceMs < limits.logHeadMs || !rules.logHeadIsFresh;
     const known = this.#head;
     if (known !== undefined && isFresh && !known.isFull && known.isAbout(changes)) return known;
     const head = yield* readHead(this.#log, changes);

@@ -47,5 +47,6 @@ export function judge({ setting, steps }: Story, world: StoryWorld): readonly Vi
     falseEntries: [],
     staleEntries: [],
     indexFaults: [],
+    streamFaults: [],
   });
 }

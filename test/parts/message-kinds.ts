@@ -1,0 +1,88 @@
+import type { CoordinationRequest } from '../../src/dynamo/coordination-messages.ts';
+import type { Reply, Request } from '../../src/dynamo/messages.ts';
+
+// The compiler sees to it that nothing is missing here, and nothing too much.
+const REQUESTS: Record<Request['kind'], true> = {
+  prepare: true,
+  accept: true,
+  learn: true,
+  adopt: true,
+  read: true,
+  'read-committed': true,
+  'read-range': true,
+  'read-local-range': true,
+  hint: true,
+  'merkle-hashes': true,
+  'merkle-keys': true,
+  fetch: true,
+  'confirm-tombstone': true,
+  purge: true,
+  copy: true,
+  seal: true,
+  'sealed-records': true,
+  stage: true,
+  activate: true,
+  gossip: true,
+  ping: true,
+  'mark-settled': true,
+  'mark-logged': true,
+  'config-prepare': true,
+  'config-accept': true,
+};
+const COORDINATION: Record<CoordinationRequest['kind'], true> = {
+  'coordinate-write': true,
+  'coordinate-read': true,
+  'coordinate-look': true,
+  'coordinate-range': true,
+  'collection-size': true,
+  'use-derivation': true,
+  'due-of': true,
+  'tables-in': true,
+  'count-items': true,
+  'fence-tables': true,
+  'forget-table': true,
+  'read-log': true,
+  'log-ends': true,
+  'end-log': true,
+  'trim-log': true,
+  'drain-log': true,
+};
+const REPLIES: Record<Reply['kind'], true> = {
+  promise: true,
+  state: true,
+  accepted: true,
+  learned: true,
+  range: true,
+  'local-range': true,
+  rejected: true,
+  'wrong-epoch': true,
+  'rejected-drift': true,
+  'table-gone': true,
+  'storage-failed': true,
+  damaged: true,
+  hinted: true,
+  'hint-refused': true,
+  'merkle-hashes': true,
+  'merkle-keys': true,
+  records: true,
+  confirmed: true,
+  unconfirmed: true,
+  purged: true,
+  copied: true,
+  sealed: true,
+  'sealed-records': true,
+  staged: true,
+  failed: true,
+  activated: true,
+  gossip: true,
+  pong: true,
+  marked: true,
+  'config-promise': true,
+  'config-accepted': true,
+};
+
+/** All kinds of messages between nodes, in order. */
+export const REQUEST_KINDS = Object.keys(REQUESTS).sort() as readonly Request['kind'][];
+export const REPLY_KINDS = Object.keys(REPLIES).sort() as readonly Reply['kind'][];
+/** All kinds of requests of clients of the ring, in order. */
+export const COORDINATION_KINDS = Object.keys(COORDINATION).sort();
