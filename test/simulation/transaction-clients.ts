@@ -23,7 +23,7 @@ import type { Coordinate, SimulatedKey } from './workload.ts';
 /** How a leader may fare. */
 const DEATH_CHANCE = 0.2;
 /** A client of the ring that hears nothing gives up a request after a while; its coordinator may go on. */
-const GIVES_UP_EARLY = 0.06;
+const GIVES_UP_EARLY = 0.08;
 const WORST_SKEW_MS = 300;
 /** How often a transaction with a token is sent again. */
 const TRIES = 4;
