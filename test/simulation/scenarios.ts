@@ -729,6 +729,7 @@ export const SCENARIOS = {
     mix: { ...STREAMED.mix, read: 0, rangeRead: 0, eventualRead: 0 },
     limits: { ...STREAMED.limits, cellChanges: 1, logHeadMs: 0, logCoveredMs: 0, outboxAgeMs: 40, outboxLaterMs: 40 },
   },
+  'stream-rotting': { ...STREAMED, rots: true, limits: { ...STREAMED.limits, statesKept: 0 } },
   // Nobody writes for so long that all that may be purged is.
   'stream-quiet': {
     ...STREAM_PURGING,
