@@ -821,7 +821,7 @@ export const BROKEN_RULES = {
     histories: 500,
   },
   'cleared-without-the-ledger': {
-    rule: 'what an undecided transaction has prepared is cleared only once the ledger says that it is aborted (17.3)',
+    rule: 'what is prepared is cleared only once the ledger says that it is aborted (protocol.md section 17.3)',
     defects: { rules: { clearsByLedger: false } },
     scenario: 'transactions-stress',
     shows: 'not-linearizable',
