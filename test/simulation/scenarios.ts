@@ -752,6 +752,14 @@ export const SCENARIOS = {
     indexes: { globals: 2, hasLocal: true, change: 'add', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 1 } },
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
   },
+  // What transactions prepare is no change; what they settle is one of each item.
+  'stream-transactions': {
+    ...TRANSACTIONS,
+    isCollection: true,
+    indexes: { globals: 1, hasLocal: false, change: 'none', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 1 } },
+    limits: { ...TRANSACTIONS.limits, ...SETTLING, ...LOGGING },
+    mix: { ...TRANSACTIONS.mix, touch: 1 },
+  },
   'hosts-again': { ...HEALING, decidesByMembers: true, changes: { count: 3, kinds: ['again'] } },
   'hosts-moves': {
     ...FULL_MIX,
