@@ -3,7 +3,7 @@
 // usage: bare-server.mjs PORT ITEM_BYTES...
 import { createServer } from 'node:http';
 import { makeItem, makeSortedItem, tableName } from './items.mjs';
-import { foundOf, indexedTableName, scannedTableName, sortedTableName } from './tables.mjs';
+import { foundOf, indexedTableName, scannedTableName, sortedTableName, transactedTableName } from './tables.mjs';
 
 /** As many items of 400 bytes as a page of 1 MB has. */
 const PAGE_ITEMS = 2496;
@@ -12,10 +12,10 @@ const bytes = (answer) => Buffer.from(JSON.stringify(answer));
 const items = new Map(itemSizes.map((size) => [tableName(size), bytes({ Item: makeItem(size, 0) })]));
 const sizeOfTable = new Map(
   itemSizes.flatMap((size) =>
-    [tableName(size), sortedTableName(size), scannedTableName(size), indexedTableName(size, 0)].map((name) => [
-      name,
-      size,
-    ]),
+    [
+      ...[tableName(size), sortedTableName(size), scannedTableName(size), indexedTableName(size, 0)],
+      transactedTableName(size),
+    ].map((name) => [name, size]),
   ),
 );
 const NOTHING = Buffer.from('{}');
@@ -52,6 +52,12 @@ const ANSWERS = {
     const [[table, { Keys }]] = Object.entries(RequestItems);
     const answer = () => ({ Responses: { [table]: manyOf(table, Keys.length) }, UnprocessedKeys: {} });
     return cached(`batch ${table} ${Keys.length}`, answer);
+  },
+  TransactGetItems({ TransactItems }) {
+    const { TableName } = TransactItems[0].Get;
+    return cached(`transact ${TableName} ${TransactItems.length}`, () => ({
+      Responses: manyOf(TableName, TransactItems.length).map((Item) => ({ Item })),
+    }));
   },
 };
 

@@ -43,7 +43,12 @@ async function run(order) {
   const pool = await openPool(port, connections);
   try {
     if (workload === 'Fill') return await measure(pool, pid, eachOnce(source));
-    if (workload === 'Scan') return await measure(pool, pid, until(seconds, inTurn(source)));
+    const isInTurn = workload === 'Scan' || order.form === 'apart';
+    if (isInTurn) return await measure(pool, pid, until(seconds, inTurn(source)));
+    const isBesideWrites = workload === 'TransactGetItems' && order.form === 'contended';
+    if (isBesideWrites) {
+      return await measure(pool, pid, until(seconds, atRandom(await of('TransactWriteItems'), source)));
+    }
     if (workload === 'Mixed') return await measure(pool, pid, until(seconds, atRandom(await of('GetItem'), source)));
     if (workload !== 'DeleteItem') return await measure(pool, pid, until(seconds, atRandom(source)));
     // A delete is worth measuring only if there is an item: fill, delete all, fill again, and count the deletes.

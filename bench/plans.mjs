@@ -1,4 +1,4 @@
-import { prepareIndexed, prepareScanned, prepareSorted } from './tables.mjs';
+import { prepareIndexed, prepareScanned, prepareSorted, prepareTransacted } from './tables.mjs';
 
 /**
  * The measurements of a run. A plan is a title and the order for the load generator (`load.mjs`); a table plan has in
@@ -61,6 +61,18 @@ export function tablePlans(options) {
     ...indexed(indexes),
     order: { ...base, title: indexedTitle(indexes), workload: 'PutItem', indexes },
   }));
+  const transacted = (workload, count, contended = 'contended') =>
+    ['apart', 'contended'].map((form) => ({
+      table: 'transacted',
+      prepare: (port) => prepareTransacted(port, itemBytes, keyCount),
+      order: {
+        ...base,
+        title: `${workload} of ${count}${form === 'apart' ? '' : `, ${contended}`}`,
+        workload,
+        count,
+        form,
+      },
+    }));
   const batch = (count) => Math.min(count, keyCount);
   return [
     ...(chosen('Query') ? queries : []),
@@ -71,6 +83,8 @@ export function tablePlans(options) {
       : []),
     ...(chosen('UpdateItem') ? [one('UpdateItem', 1, 'UpdateItem')] : []),
     ...(chosen('indexes') ? puts : []),
+    ...(chosen('TransactWriteItems') ? [2, 10].flatMap((count) => transacted('TransactWriteItems', count)) : []),
+    ...(chosen('TransactGetItems') ? transacted('TransactGetItems', 10, 'half writes, contended') : []),
   ];
 }
 

@@ -23,6 +23,18 @@ const TARGETS = [
     valueOf: toBestPeer('Query 100 forward'),
   },
   { what: 'Scan, an item, times the best peer', server: 'dynaring-memory', most: 1, valueOf: toBestPeer('Scan') },
+  {
+    what: 'TransactWriteItems of 2, times two PutItems',
+    server: 'dynaring-memory',
+    most: 4,
+    valueOf: costOfTransaction,
+  },
+  {
+    what: 'TransactWriteItems of 10, an item, times the best peer',
+    server: 'dynaring-memory',
+    most: 1,
+    valueOf: toBestPeer('TransactWriteItems of 10'),
+  },
 ];
 
 /** The results of a run as Markdown. */
@@ -215,10 +227,18 @@ function costOfIndex(results, server) {
   return median(of(1).map((slice, at) => cpuOf(slice) / cpuOf(of(0)[at])));
 }
 
+/** Of two items put together, to the same put one by one, each round by itself. */
+function costOfTransaction(results, server) {
+  const of = (title) => results.slices.filter((slice) => slice.server === server && slice.title === title);
+  const puts = of(indexedTitle(0));
+  return median(of('TransactWriteItems of 2').map((slice, at) => cpuOf(slice) / (2 * cpuOf(puts[at]))));
+}
+
 /** For an item, to the peer that takes the least. */
 function toBestPeer(prefix) {
   return (results, server) => {
     const title = titlesOf(results).find((each) => each.startsWith(prefix));
+    if (title === undefined) return undefined;
     const isPeer = (name) => !/^(bare|dynaring|base)/.test(name);
     const peers = serversOf(slicesOf(results, [title])).filter(isPeer);
     if (peers.length === 0) return undefined;

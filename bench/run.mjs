@@ -19,7 +19,10 @@ const STARTS = 5;
 /** By then V8 has compiled what a request runs through. A slow server gets no longer than this for it. */
 const WARM = { requests: 16_000, items: 100_000, mostS: 15, mostQuicklyS: 1 };
 /** What has tables of its own, and does not need the one of items by key. */
-const OF_TABLES = ['Query', 'Scan', 'BatchGetItem', 'BatchWriteItem', 'UpdateItem', 'indexes'];
+const OF_TABLES = [
+  ...['Query', 'Scan', 'BatchGetItem', 'BatchWriteItem', 'UpdateItem', 'indexes'],
+  ...['TransactWriteItems', 'TransactGetItems'],
+];
 
 async function main() {
   const options = readOptions(process.argv.slice(2));

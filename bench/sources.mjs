@@ -1,6 +1,6 @@
 import { FIRST_VERSION, makeIndexedItem, makeItem, makeKey, tableName } from './items.mjs';
 import { buildRequest } from './requests.mjs';
-import { indexedTableName, pagesOfScan, partitionsOf, queryInput } from './tables.mjs';
+import { indexedTableName, pagesOfScan, partitionsOf, queryInput, transactInput } from './tables.mjs';
 
 /**
  * What a load sends. A source has entries, which are complete requests with how many items each reads or writes, and
@@ -8,6 +8,9 @@ import { indexedTableName, pagesOfScan, partitionsOf, queryInput } from './table
  */
 
 const BATCHES = 200;
+const MOST_TRANSACTIONS = 1_000;
+/** Many times fewer than what 64 connections want of them at a time. */
+const CONTENDED_KEYS = 50;
 const FIRST_VERSION_BYTES = Buffer.from(String(FIRST_VERSION));
 const cache = new Map();
 let nextVersion = FIRST_VERSION + 1;
@@ -26,6 +29,20 @@ const entry = (operation, input, items = 1) => {
   return { bytes, items, offsets: versionOffsets(bytes) };
 };
 const ofKeys = (make) => (order) => inOrder(order.keyCount, (index) => make(order, index));
+
+/** `contended`: all transactions are on a few items. Else no two of them, as long as few are under way at a time. */
+function transactions(operation) {
+  return ({ itemBytes, keyCount, count, form }) => {
+    const keys = form === 'contended' ? Math.min(CONTENDED_KEYS, keyCount) : keyCount;
+    const transactions = form === 'contended' ? BATCHES : Math.min(MOST_TRANSACTIONS, Math.floor(keyCount / count));
+    return inOrder(transactions, (transaction) => {
+      // With a step of its own, contended transactions meet in ever other items.
+      const step = form === 'contended' ? 1 + (transaction % 7) : 1;
+      const indexes = inOrder(count, (at) => (transaction * count + at * step) % keys);
+      return entry(operation, transactInput(operation, itemBytes, [...new Set(indexes)]), count);
+    });
+  };
+}
 
 const SOURCES = {
   GetItem: ofKeys(({ itemBytes }, index) =>
@@ -62,6 +79,8 @@ const SOURCES = {
       const puts = keys.map((index) => ({ PutRequest: { Item: makeIndexedItem(itemBytes, index) } }));
       return entry('BatchWriteItem', { RequestItems: { [indexedTableName(itemBytes, 0)]: puts } }, count);
     }),
+  TransactWriteItems: transactions('TransactWriteItems'),
+  TransactGetItems: transactions('TransactGetItems'),
   Query: (order) =>
     inOrder(partitionsOf(order.count), (partition) => entry('Query', queryInput({ ...order, partition }), order.count)),
   Scan: async ({ port, itemBytes }) =>

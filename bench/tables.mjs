@@ -1,4 +1,5 @@
 import {
+  FIRST_VERSION,
   indexKeyName,
   MOST_INDEXES,
   makeIndexedItem,
@@ -19,6 +20,7 @@ const PAUSE_MS = 20;
 
 export const sortedTableName = (itemBytes) => `${tableName(itemBytes)}Sorted`;
 export const indexedTableName = (itemBytes, indexes) => `${tableName(itemBytes)}Indexes${indexes}`;
+export const transactedTableName = (itemBytes) => `${tableName(itemBytes)}Transacted`;
 export const scannedTableName = (itemBytes) => `${tableName(itemBytes)}Scanned`;
 
 const string = (AttributeName) => ({ AttributeName, AttributeType: 'S' });
@@ -123,6 +125,28 @@ export async function prepareIndexed(port, itemBytes, { keyCount, indexes }) {
   await fill(port, TableName, indexedItems(itemBytes, keyCount));
   const { body } = await ask(port, 'GetItem', { TableName, Key: makeKey(keyCount - 1), ConsistentRead: true });
   if (body.Item?.version === undefined) throw new Error(`${TableName} has not what was put: ${JSON.stringify(body)}`);
+}
+
+/** Creates and fills the table of transactions. */
+export async function prepareTransacted(port, itemBytes, keyCount) {
+  const TableName = transactedTableName(itemBytes);
+  await createTableOf(port, { TableName, AttributeDefinitions: [string('pk')], KeySchema: keySchema('pk') });
+  await fill(port, TableName, indexedItems(itemBytes, keyCount));
+  for (const operation of ['TransactWriteItems', 'TransactGetItems']) {
+    const { status, body } = await ask(port, operation, transactInput(operation, itemBytes, [0, keyCount - 1]));
+    const found = operation === 'TransactGetItems' ? body.Responses?.filter(({ Item }) => Item?.version).length : 2;
+    if (status !== 200 || found !== 2) throw new Error(`${operation}: ${status} ${JSON.stringify(body).slice(0, 300)}`);
+  }
+}
+
+/** A transaction on the items of these numbers. One that writes has a token of its own, as the SDK would give it. */
+export function transactInput(operation, itemBytes, indexes) {
+  const TableName = transactedTableName(itemBytes);
+  if (operation === 'TransactGetItems') {
+    return { TransactItems: indexes.map((index) => ({ Get: { TableName, Key: makeKey(index) } })) };
+  }
+  const TransactItems = indexes.map((index) => ({ Put: { TableName, Item: makeIndexedItem(itemBytes, index) } }));
+  return { TransactItems, ClientRequestToken: `bench-${FIRST_VERSION}` };
 }
 
 /** Creates and fills the table that is scanned. */

@@ -14,6 +14,7 @@ const NO_REASON: CancellationReason = { Code: 'None' };
 /** API reference, TransactionCanceledException: the codes of reasons, by the error that a single request would get. */
 const CODES: Readonly<Record<string, string>> = {
   ConditionalCheckFailedException: 'ConditionalCheckFailed',
+  DuplicateItemException: 'DuplicateItem',
   ItemCollectionSizeLimitExceededException: 'ItemCollectionSizeLimitExceeded',
   ProvisionedThroughputExceededException: 'ProvisionedThroughputExceeded',
   ThrottlingException: 'ThrottlingError',

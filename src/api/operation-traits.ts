@@ -1,4 +1,4 @@
-import type { AttributeMap } from './attribute-value.ts';
+import type { AttributeMap, AttributeValue } from './attribute-value.ts';
 import { tablesOfStream } from './named-stream.ts';
 import type {
   BatchExecuteStatementRequest,
@@ -6,6 +6,7 @@ import type {
   ExecuteStatementRequest,
   OperationName,
 } from './operations.ts';
+import { namedValues } from './partiql/named-values.ts';
 import { syntaxOf } from './partiql/statement.ts';
 
 /** Properties of an operation that concern more than its handler. */
@@ -15,6 +16,8 @@ export interface OperationTraits {
   readonly namesTable: boolean;
   /** The member of a request that has the item's key, alone or among other attributes. */
   readonly keyMember?: 'Key' | 'Item';
+  /** The text of a request has the item's key, if it is of one. */
+  readonly hasKeyInText?: true;
   /** A request names several items, each with its table: `actionsOf` gives them. */
   readonly hasActions?: true;
   /**
@@ -49,7 +52,8 @@ export const OPERATION_TRAITS: Readonly<Record<OperationName, OperationTraits>> 
   DescribeStream: OF_A_STREAM,
   DescribeTable: OF_A_TABLE,
   DescribeTimeToLive: OF_A_TABLE,
-  ExecuteStatement: { access: 'write', namesTable: true, readsEventually: isEventualSelect },
+  ExecuteStatement: { access: 'write', namesTable: true, hasKeyInText: true, readsEventually: isEventualSelect },
+  ExecuteTransaction: { access: 'write', namesTable: true, hasActions: true },
   GetItem: { access: 'read', namesTable: true, keyMember: 'Key', readsEventually: isNotConsistent },
   GetRecords: OF_A_STREAM,
   GetShardIterator: OF_A_STREAM,
@@ -96,12 +100,28 @@ export interface TransactedItem {
  * @returns undefined for a member that does nothing
  */
 export function actionsOf(request: object): readonly (TransactedItem | undefined)[] {
-  const { TransactItems } = request as { readonly TransactItems?: unknown };
+  const { TransactItems, TransactStatements } = request as Readonly<Record<string, unknown>>;
+  if (Array.isArray(TransactStatements)) return TransactStatements.slice(0, MOST_STATEMENTS).map(statementAction);
   if (!Array.isArray(TransactItems)) return [];
   return TransactItems.map((member) => {
     const { Get, ConditionCheck, Put, Delete, Update } = (member ?? {}) as Readonly<Record<string, TransactedItem>>;
     return Get ?? ConditionCheck ?? Put ?? Delete ?? Update;
   });
+}
+
+/** Of a statement: `Key` has all attributes that it gives a value. */
+function statementAction(each: { Statement?: unknown; Parameters?: unknown } | null): TransactedItem | undefined {
+  const syntax = syntaxOf(each?.Statement);
+  if (syntax === undefined) return undefined;
+  const parameters = Array.isArray(each!.Parameters) ? (each!.Parameters as AttributeValue[]) : [];
+  return { TableName: syntax.body.source.table, Key: namedValues(syntax, parameters) };
+}
+
+/** The key of the item that a request is of, alone or among other attributes. Undefined: it names none, or several. */
+export function namedKey(operation: OperationName, request: object): AttributeMap | undefined {
+  const { keyMember, hasKeyInText } = OPERATION_TRAITS[operation];
+  if (hasKeyInText) return statementAction(request)?.Key;
+  return keyMember && (request as Readonly<Record<string, AttributeMap>>)[keyMember];
 }
 
 /** What precedes the name of an operation in the header `X-Amz-Target`. */
@@ -129,8 +149,6 @@ export function namedTables(operation: OperationName, request: object): readonly
 /** The tables of statements, none of which need be valid. */
 function tablesOf(statements: unknown): readonly string[] {
   if (!Array.isArray(statements)) return [];
-  const tables = statements.slice(0, MOST_STATEMENTS).flatMap((each: { readonly Statement?: unknown } | null) => {
-    return syntaxOf(each?.Statement)?.body.source.table ?? [];
-  });
-  return [...new Set(tables)];
+  const tables = statements.slice(0, MOST_STATEMENTS).map((each) => syntaxOf(each?.Statement)?.body.source.table);
+  return [...new Set(tables.filter((table) => table !== undefined))];
 }

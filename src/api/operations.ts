@@ -15,6 +15,7 @@ export const OPERATIONS = [
   'DescribeTable',
   'DescribeTimeToLive',
   'ExecuteStatement',
+  'ExecuteTransaction',
   'GetItem',
   'GetRecords',
   'GetShardIterator',
@@ -259,7 +260,7 @@ export interface TransactGetItemsRequest {
 }
 
 /** A PartiQL statement with the values of its `?`. */
-interface ParameterizedStatement {
+export interface ParameterizedStatement {
   Statement: string;
   Parameters?: AttributeValue[];
   ReturnValuesOnConditionCheckFailure?: 'ALL_OLD' | 'NONE';
@@ -279,5 +280,11 @@ export interface BatchStatementRequest extends ParameterizedStatement {
 
 export interface BatchExecuteStatementRequest {
   Statements: BatchStatementRequest[];
+  ReturnConsumedCapacity?: ReturnConsumedCapacity;
+}
+
+export interface ExecuteTransactionRequest {
+  TransactStatements: ParameterizedStatement[];
+  ClientRequestToken?: string;
   ReturnConsumedCapacity?: ReturnConsumedCapacity;
 }

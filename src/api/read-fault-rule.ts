@@ -184,7 +184,7 @@ function checkTogether(effect: FaultEffect, scope: FaultScope): void {
     throw wrong('operation', `must be one that transactions can conflict with, not ${operation}`);
   }
   if (table !== undefined && !traits.namesTable) throw wrong('table', `is given, and ${operation} is of no table`);
-  if (key !== undefined && traits.keyMember === undefined && !traits.hasActions) {
+  if (key !== undefined && traits.keyMember === undefined && !traits.hasKeyInText && !traits.hasActions) {
     throw wrong('key', `is given, and ${operation} is of no item`);
   }
   if (index !== undefined && operation !== 'Query' && operation !== 'Scan') {

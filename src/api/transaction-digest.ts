@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { tableNameOf } from './arn.ts';
+import type { AttributeValue } from './attribute-value.ts';
 import type { TransactPut, TransactWriteItem } from './operations.ts';
 import type { ByteString } from './primary-key.ts';
 
@@ -29,6 +30,19 @@ export class TransactionDigest {
       if (from > 0) await pause?.();
       const slice = names.slice(from, from + ATTRIBUTES_AT_ONCE);
       this.#hash.update(canonical(slice.map((name) => [name, Item[name]])));
+    }
+  }
+
+  /** @param parameters normalised */
+  async addStatement(
+    text: string,
+    parameters: readonly AttributeValue[],
+    pause: (() => Promise<void>) | undefined,
+  ): Promise<void> {
+    this.#hash.update(canonical(['Statement', text, parameters.length]));
+    for (const parameter of parameters) {
+      this.#hash.update(canonical(parameter));
+      await pause?.();
     }
   }
 

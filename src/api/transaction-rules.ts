@@ -34,6 +34,8 @@ export type CheckedAction = {
   readonly fault?: ApiError | undefined;
   /** Whether the item is to be among the reasons if its condition fails. */
   readonly wantsItem: boolean;
+  /** The reason if its condition fails. Default: a failed condition. */
+  readonly failure?: ApiError | undefined;
 } & (
   | { readonly kind: 'put' | 'delete'; readonly condition: Condition | undefined }
   | { readonly kind: 'check'; readonly condition: Condition }

@@ -108,6 +108,8 @@ export interface Rules {
   readonly loggedOnce: boolean;
   /** An appender leaves out changes of a time of which cells may have been trimmed. */
   readonly agedAreLeftOut: boolean;
+  /** What one writer of a log has left out as too old, no later cell has. */
+  readonly retentionIsHandedOn: boolean;
   /** A cell that was ever written is not written again. */
   readonly cellsAreWrittenOnce: boolean;
   /** An appender that does not know what became of a cell tries that one again, not the next one. */
@@ -116,7 +118,7 @@ export interface Rules {
   readonly logIsReadTwice: boolean;
   /** What is known of the end of a log is not used for longer than a minute. */
   readonly logHeadIsFresh: boolean;
-  /** Cells that are trimmed stay away from appenders: the newest one is never trimmed. */
+  /** The newest cell of a log is never trimmed: the next appender finds by it where to go on. */
   readonly newestCellIsKept: boolean;
   /** A reader of a log that does not find its cell looks whether there are later ones. */
   readonly readerLooksFurther: boolean;
@@ -187,6 +189,7 @@ export const SOUND_RULES: Rules = {
   sameIsNoChange: true,
   loggedOnce: true,
   agedAreLeftOut: true,
+  retentionIsHandedOn: true,
   cellsAreWrittenOnce: true,
   lostCellIsTriedAgain: true,
   logIsReadTwice: true,

@@ -2,7 +2,7 @@ import { tableNameOf } from '../api/arn.ts';
 import type { AttributeMap, AttributeValue } from '../api/attribute-value.ts';
 import type { FaultScope } from '../api/fault-rule.ts';
 import { normaliseNumber } from '../api/number.ts';
-import { actionsOf, namedTables, OPERATION_TRAITS, type TransactedItem } from '../api/operation-traits.ts';
+import { actionsOf, namedKey, namedTables, OPERATION_TRAITS, type TransactedItem } from '../api/operation-traits.ts';
 import type { OperationName } from '../api/operations.ts';
 
 /** A request as fault rules see it. It has passed its schema, but no other check. */
@@ -26,11 +26,11 @@ export function scopeMatcher(scope: FaultScope): (request: FaultRequest) => bool
     if (scope.namespace !== undefined && scope.namespace !== namespace) return false;
     if (scope.index !== undefined && (request as { readonly IndexName?: string }).IndexName !== scope.index)
       return false;
-    const { hasActions, keyMember } = OPERATION_TRAITS[operation];
-    if (hasActions) return actionsOf(request).some(isOfAction);
+    if (OPERATION_TRAITS[operation].hasActions) return actionsOf(request).some(isOfAction);
     if (table !== undefined && !namedTables(operation, request).some((named) => isNameOf(table, named))) return false;
     if (key === undefined) return true;
-    return keyMember !== undefined && containsKey((request as Record<string, AttributeMap>)[keyMember]!, key);
+    const named = namedKey(operation, request);
+    return named !== undefined && containsKey(named, key);
   };
 }
 
@@ -41,7 +41,9 @@ export function actionMatcher(scope: FaultScope): (action: TransactedItem | unde
   return (action) => {
     if (action === undefined) return false;
     if (table !== undefined && !isNameOf(table, action.TableName!)) return false;
-    return key === undefined || containsKey((action.Item ?? action.Key)!, key);
+    if (key === undefined) return true;
+    const named = action.Item ?? action.Key;
+    return named !== undefined && containsKey(named, key);
   };
 }
 

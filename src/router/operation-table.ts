@@ -11,6 +11,7 @@ import { createScanOperations } from './scan-operations.ts';
 import { createShardIteratorOperation } from './shard-iterator-operation.ts';
 import { createStatementBatch } from './statement-batch.ts';
 import { createStatementOperation } from './statement-operations.ts';
+import { createStatementTransaction } from './statement-transaction.ts';
 import { createStreamOperations } from './stream-operations.ts';
 import type { StreamParts } from './stream-view.ts';
 import { TableCounts } from './table-counts.ts';
@@ -39,11 +40,12 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
   const { query, queryTable } = createQueryOperation({ ...parts, room });
   const { scan, scanTable } = createScanOperations({ ...parts, room });
   const { batchGetItem, batchWriteItem } = createBatchOperations({ ...parts, room });
-  const { transactGetItems } = createTransactGetOperation({ ...parts, room });
-  const { transactWriteItems } = createTransactWriteOperation({ ...parts, room });
+  const { transactGetItems, getTogether } = createTransactGetOperation({ ...parts, room });
+  const { transactWriteItems, transactActions } = createTransactWriteOperation({ ...parts, room });
   const statements = { ...parts, room, items, updateOnTable, queryTable, scanTable };
   const { executeStatement } = createStatementOperation(statements);
   const { batchExecuteStatement } = createStatementBatch(statements);
+  const { executeTransaction } = createStatementTransaction({ ...parts, getTogether, transactActions });
   const tables = createTableOperations(parts);
   const counts = new TableCounts(parts.client);
   const { updateTable } = createUpdateTableOperation(parts, counts);
@@ -65,6 +67,7 @@ export function createOperationTable(parts: OperationParts): Readonly<Record<Ope
     DescribeTable: describe.describeTable,
     DescribeTimeToLive: describe.describeTimeToLive,
     ExecuteStatement: executeStatement,
+    ExecuteTransaction: executeTransaction,
     GetItem: getItem,
     GetRecords: getRecords,
     GetShardIterator: getShardIterator,

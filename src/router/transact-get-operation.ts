@@ -30,6 +30,13 @@ export interface TransactGetOperation {
     context: RequestContext,
     namespace: string,
   ): Promise<TransactGetItemsResponse>;
+  /** What TransactGetItems does when its members have been checked by themselves. Statements begin here. */
+  getTogether(
+    asked: readonly AskedGet[],
+    level: TransactGetItemsRequest['ReturnConsumedCapacity'],
+    context: RequestContext,
+    namespace: string,
+  ): Promise<TransactGetItemsResponse>;
 }
 
 /** What the operations on several items at one moment are made from. */
@@ -41,13 +48,14 @@ export interface TransactParts extends ItemParts {
   readonly pause: () => Promise<void>;
 }
 
-interface Asked {
+/** A Get that has been checked by itself. */
+export interface AskedGet {
   readonly name: string;
   readonly key: AttributeMap;
   readonly projection: Projection | undefined;
 }
 
-type Planned = InPlace<Asked>;
+type Planned = InPlace<AskedGet>;
 
 /**
  * TransactGetItems. It checks in the order of TransactWriteItems; whether the items are too large together is known when they
@@ -55,19 +63,22 @@ type Planned = InPlace<Asked>;
  */
 export function createTransactGetOperation(parts: TransactParts): TransactGetOperation {
   const { catalog, pause } = parts;
-  return {
+  const operation: TransactGetOperation = {
     async transactGetItems(request, context, namespace) {
       const asked = request.TransactItems.map(({ Get }) => ({
         name: Get.TableName,
         key: Get.Key,
         projection: checkedGet(Get),
       }));
-      const place = (table: Planned['table'], { key, projection }: Asked) => placeGet(table, key, projection);
+      return operation.getTogether(asked, request.ReturnConsumedCapacity, context, namespace);
+    },
+
+    async getTogether(asked, level, context, namespace) {
+      const place = (table: Planned['table'], { key, projection }: AskedGet) => placeGet(table, key, projection);
       const planned = await planTransaction(catalog, asked, place, { context, namespace });
       const images = await readTogether(parts, planned, context);
       charge(parts, planned, images);
       const response: TransactGetItemsResponse = { Responses: await responsesOf(planned, images, pause) };
-      const level = request.ReturnConsumedCapacity;
       if (wantsCapacity(level)) {
         const consumed = planned.map(({ name }, at) => ({ name, units: transactedRead(images[at]?.size ?? 0) }));
         response.ConsumedCapacity = byTable(consumed).map(([name, ofThis]) => {
@@ -78,6 +89,7 @@ export function createTransactGetOperation(parts: TransactParts): TransactGetOpe
       return response;
     },
   };
+  return operation;
 }
 
 /** @throws ApiError if they are too large together, another transaction holds one, or the cluster fails */

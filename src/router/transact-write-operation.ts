@@ -46,17 +46,30 @@ export interface TransactWriteOperation {
     context: RequestContext,
     namespace: string,
   ): Promise<TransactWriteItemsResponse>;
+  /** What TransactWriteItems does when its actions have been checked by themselves. Statements begin here. */
+  transactActions(
+    asked: readonly AskedAction[],
+    options: TransactOptions,
+    context: RequestContext,
+    namespace: string,
+  ): Promise<TransactWriteItemsResponse>;
+}
+
+/** What is answered, and how a repetition is recognised: by the ring's name for the client's token. */
+export interface TransactOptions
+  extends Pick<TransactWriteItemsRequest, 'ReturnConsumedCapacity' | 'ReturnItemCollectionMetrics'> {
+  readonly token: () => Promise<TransactionRequest['token']>;
 }
 
 /** An action that has been checked by itself. */
-interface Asked {
+export interface AskedAction {
   readonly name: string;
   readonly action: CheckedAction;
   /** Of the item to put. */
   readonly image: ItemImage | undefined;
 }
 
-type Planned = InPlace<Asked>;
+type Planned = InPlace<AskedAction>;
 type Committed = Extract<TransactionOutcome, { kind: 'committed' }>;
 
 const NOTHING: WriteUnits = { table: 0, indexes: [] };
@@ -67,13 +80,20 @@ const NOTHING: WriteUnits = { table: 0, indexes: [] };
  */
 export function createTransactWriteOperation(parts: TransactParts): TransactWriteOperation {
   const { client, catalog } = parts;
-  return {
+  const operation: TransactWriteOperation = {
     async transactWriteItems(request, context, namespace) {
       const asked = await checkActions(request.TransactItems, context);
-      const place = (table: Planned['table'], { action, image }: Asked) => placeAction(table, action, image);
+      const { ReturnConsumedCapacity, ReturnItemCollectionMetrics } = request;
+      const token = () => tokenOf(request, context, namespace);
+      const options = { token, ReturnConsumedCapacity, ReturnItemCollectionMetrics };
+      return operation.transactActions(asked, options, context, namespace);
+    },
+
+    async transactActions(asked, options, context, namespace) {
+      const place = (table: Planned['table'], { action, image }: AskedAction) => placeAction(table, action, image);
       const planned = await planTransaction(catalog, asked, place, { context, namespace });
       checkTransactionBytes(planned.reduce((sum, { action, image }) => sum + actionBytes(action, image), 0));
-      const token = await tokenOf(request, context, namespace);
+      const token = await options.token();
       const settle = charge(parts, planned);
       const outcome = await client.transact({
         actions: planned.map(actionOf),
@@ -82,14 +102,15 @@ export function createTransactWriteOperation(parts: TransactParts): TransactWrit
       });
       if (outcome.kind !== 'committed') throw errorOf(outcome, planned);
       return outcome.isRepeated
-        ? await answerRepetition(parts, request, planned, settle)
-        : await answerCommit(parts, { request, planned, settle, outcome });
+        ? await answerRepetition(parts, options, planned, settle)
+        : await answerCommit(parts, { request: options, planned, settle, outcome });
     },
   };
+  return operation;
 }
 
-async function checkActions(members: readonly TransactWriteItem[], { pause }: RequestContext): Promise<Asked[]> {
-  const asked: Asked[] = [];
+async function checkActions(members: readonly TransactWriteItem[], { pause }: RequestContext): Promise<AskedAction[]> {
+  const asked: AskedAction[] = [];
   for (const member of members) {
     const action = checkedAction(member);
     let image: ItemImage | undefined;
@@ -201,12 +222,13 @@ function errorOf(outcome: Exclude<TransactionOutcome, Committed>, planned: reado
 function faultOf(outcome: ActionOutcome, { table, action }: Planned): ApiError | undefined {
   if (outcome.kind === 'none') return undefined;
   if (outcome.kind !== 'condition-failed') return clusterError(outcome, table);
+  if (action.failure !== undefined) return action.failure;
   const isWanted = action.wantsItem && outcome.current !== undefined;
   return ApiError.conditionalCheckFailed(isWanted ? new RawJson(outcome.current!.json) : undefined);
 }
 
 interface Commit {
-  readonly request: TransactWriteItemsRequest;
+  readonly request: TransactOptions;
   readonly planned: readonly Planned[];
   readonly settle: Settle | undefined;
   readonly outcome: Committed;
@@ -235,7 +257,7 @@ function consumedUnits({ table, action }: Planned, { old, next }: Committed['ite
  */
 async function answerRepetition(
   parts: TransactParts,
-  request: TransactWriteItemsRequest,
+  request: TransactOptions,
   planned: readonly Planned[],
   settle: Settle | undefined,
 ): Promise<TransactWriteItemsResponse> {
@@ -286,7 +308,7 @@ function capacityOf(
 
 async function withMetrics(
   { client }: TransactParts,
-  { ReturnItemCollectionMetrics }: TransactWriteItemsRequest,
+  { ReturnItemCollectionMetrics }: TransactOptions,
   planned: readonly Planned[],
   response: TransactWriteItemsResponse,
 ): Promise<TransactWriteItemsResponse> {

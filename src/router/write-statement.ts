@@ -103,7 +103,8 @@ function returnValues(returning: Returning | undefined): Pick<UpdateItemRequest,
   return returning === undefined ? {} : { ReturnValues: RETURN_VALUES[returning] };
 }
 
-function isAbsent({ key }: Table): Condition {
+/** The condition of an INSERT. */
+export function isAbsent({ key }: Table): Condition {
   return { kind: 'not-exists', path: [key.partition.name] };
 }
 

@@ -245,7 +245,7 @@ test('every operation on an item is one that a rule can be for by its key', () =
   for (const operation of OPERATIONS) {
     // Scan and Query read whatever is there, and a batch is of many.
     if (operation === 'Scan' || operation === 'Query' || operation.startsWith('Batch')) continue;
-    const { access, keyMember, hasActions } = OPERATION_TRAITS[operation];
-    expect(access !== undefined, operation).toBe(keyMember !== undefined || hasActions === true);
+    const { access, keyMember, hasKeyInText, hasActions } = OPERATION_TRAITS[operation];
+    expect(access !== undefined, operation).toBe(keyMember !== undefined || hasKeyInText || hasActions === true);
   }
 });

@@ -140,7 +140,7 @@ test('a SELECT without the partition key, and a Scan', async () => {
         where: fc.option(condition, { nil: undefined, freq: 6 }),
         columns,
         index: fc.constantFrom(undefined, undefined, 'byColor', 'byTier'),
-        Limit: fc.constantFrom(undefined, 1, 7, 30),
+        Limit: fc.constantFrom(undefined, 4, 7, 30),
         ConsistentRead: fc.boolean(),
         draws,
       }),

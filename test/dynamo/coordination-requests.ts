@@ -1,10 +1,14 @@
-import type { Mutation } from '../../src/api/mutation.ts';
+import type { Mutation, TransactionMutation } from '../../src/api/mutation.ts';
 import type { Consistency, ReadFrom } from '../../src/dynamo/client.ts';
 import type { CoordinateRange, CoordinateRead, CoordinateWrite } from '../../src/dynamo/coordination-messages.ts';
 import type { HalfOpenRange, StoreKey } from '../../src/env/store.ts';
 
 /** A strict write of a key of the partition key `user` that wants no old item, unless `more` says otherwise. */
-export function writeOf(key: StoreKey, mutation: Mutation, more: Partial<CoordinateWrite> = {}): CoordinateWrite {
+export function writeOf(
+  key: StoreKey,
+  mutation: Mutation | TransactionMutation,
+  more: Partial<CoordinateWrite> = {},
+): CoordinateWrite {
   return {
     kind: 'coordinate-write',
     requestId: undefined,

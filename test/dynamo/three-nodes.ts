@@ -40,6 +40,8 @@ export class ThreeNodes {
   readonly sent: Message[] = [];
   /** Decides which messages are lost. */
   isLost: (message: Message) => boolean = () => false;
+  /** How many ms of the clock a message takes. */
+  delayOf: (message: Message) => number = () => 0;
   readonly clock = new ManualClock(1_000_000);
   #deliveries: (() => void)[] = [];
   readonly #nodes = new Map<NodeName, StorageNode>();
@@ -145,7 +147,10 @@ export class ThreeNodes {
 
   #post(message: Message, deliver: () => void): void {
     this.sent.push(message);
-    if (message.from === message.to || !this.isLost(message)) this.#deliveries.push(deliver);
+    if (message.from !== message.to && this.isLost(message)) return;
+    const delayMs = this.delayOf(message);
+    if (delayMs === 0) this.#deliveries.push(deliver);
+    else this.clock.after(delayMs, () => this.#deliveries.push(deliver));
   }
 }
 

@@ -132,6 +132,49 @@ test('an item goes when its time is over, as an ordinary write of the sweep', as
   expect(mutation).toMatchObject({ kind: 'delete', condition: { kind: 'compare', comparator: '=' } });
 });
 
+test('what transactions write goes as well, without a pass through the table', async () => {
+  await put('changed', 10);
+  await tick();
+  await endOfPass();
+  const scans = () => client.calls.filter((call) => call === 'scan').length;
+  const before = scans();
+  const at = (afterS: number) => ({ ttl: { N: String(S + afterS) } });
+  const TableName = 'things';
+  const Key = { id: { S: 'changed' } };
+  await send('TransactWriteItems', {
+    TransactItems: [
+      { Put: { TableName, Item: { id: { S: 'soon' }, ...at(10) } } },
+      {
+        Update: {
+          TableName,
+          Key,
+          UpdateExpression: 'SET #t = :t',
+          ExpressionAttributeNames: { '#t': 'ttl' },
+          ExpressionAttributeValues: { ':t': { N: String(S + 100) } },
+        },
+      },
+      {
+        ConditionCheck: { TableName, Key: { id: { S: 'none' } }, ConditionExpression: 'attribute_not_exists(id)' },
+      },
+    ],
+  });
+  const refused = send('TransactWriteItems', {
+    TransactItems: [
+      { Put: { TableName, Item: { id: { S: 'never' }, ...at(20) } } },
+      { ConditionCheck: { TableName, Key, ConditionExpression: 'attribute_not_exists(id)' } },
+    ],
+  });
+  await expect(refused).rejects.toThrow('ConditionalCheckFailed');
+  nowMs += 10_001;
+  await tick();
+  expect(scans()).toBe(before);
+  expect(await ids()).toEqual(['changed']);
+  nowMs += 90_001;
+  await tick();
+  expect(await ids()).toEqual([]);
+  expect(sweep.deleted).toBe(2);
+});
+
 test('a table is read once, and costs nothing while nothing is due', async () => {
   await put('later', 100);
   await tick();

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { AttributeValue } from '../../src/api/attribute-value.ts';
 import { ConnectionDropped } from '../../src/api/connection-dropped.ts';
 import { ApiError } from '../../src/api/errors.ts';
 import type { FaultRule } from '../../src/api/fault-rule.ts';
@@ -239,6 +240,47 @@ test('an error by key meets a transaction on that key', async () => {
   expect(await write('Events', 'b')).toEqual({ done: true });
   expect(await write('Orders', 'a')).toEqual({ done: true });
   expect((await errorOf(write('Orders', 'b'))).status).toBe(500);
+});
+
+test('an error by key meets the statements that name the item', async () => {
+  rules.add({
+    kind: 'error',
+    error: 'InternalServerError',
+    when: 'before',
+    table: 'Orders',
+    key: { id: { N: '1e1' } },
+  });
+  const statement = (Statement: string, ...Parameters: AttributeValue[]) => ({ Statement, Parameters });
+  const met = [
+    statement('SELECT * FROM Orders WHERE since > 1 AND id = 10'),
+    statement('SELECT * FROM Orders WHERE ? = id', { N: '10.0' }),
+    statement("INSERT INTO Orders VALUE {'id': 10, 'open': {'id': 1}}"),
+    statement("INSERT INTO Orders VALUE {'id': ?}", { N: '10' }),
+    statement('INSERT INTO Orders VALUE ?', { M: { id: { N: '10' } } }),
+    statement('UPDATE Orders SET id2 = 1 WHERE (id = 10)'),
+    statement('DELETE FROM Orders WHERE id = 10 AND (a = 1 OR b = 2)'),
+  ];
+  const spared = [
+    statement('SELECT * FROM Orders'),
+    statement('SELECT * FROM Events WHERE id = 10'),
+    statement('SELECT * FROM Orders WHERE id = 11 OR id = 10'),
+    statement('SELECT * FROM Orders WHERE NOT id = 10'),
+    statement('SELECT * FROM Orders WHERE id >= 10 AND a.id = 10'),
+    statement("DELETE FROM Orders WHERE id = '10'"),
+    statement('DELETE FROM Orders WHERE id = ?'),
+    statement("INSERT INTO Orders VALUE {'id': -10, 'open': {'id': 10}}"),
+    statement('INSERT INTO Orders VALUE ?', { N: '10' }),
+    statement('no statement'),
+  ];
+  const transaction = (TransactStatements: object[]) => execute('ExecuteTransaction', { TransactStatements }, CONTEXT);
+  for (const each of met) {
+    expect((await errorOf(execute('ExecuteStatement', each, CONTEXT))).status, each.Statement).toBe(500);
+    expect((await errorOf(transaction([...spared, each]))).status, each.Statement).toBe(500);
+  }
+  for (const each of spared) {
+    expect(await execute('ExecuteStatement', each, CONTEXT), each.Statement).toEqual({ done: true });
+  }
+  expect(await transaction(spared)).toEqual({ done: true });
 });
 
 describe('latency', () => {

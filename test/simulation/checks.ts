@@ -4,7 +4,8 @@ import type { StoreKey } from '../../src/env/store.ts';
 import type { ChosenRecords } from './chosen-records.ts';
 import type { EventualRead } from './history.ts';
 import { registerValueOf } from './item-value.ts';
-import { checkLinearizability, type Operation, type RegisterValue } from './linearizability.ts';
+import { checkLinearizability, type Operation, type RegisterValue, type Verdict } from './linearizability.ts';
+import { checkSerializability, type TransactionOperation } from './serializability.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import type { ToldRecords } from './told-records.ts';
 import { showBallot, showRecord } from './trace.ts';
@@ -46,6 +47,7 @@ export interface Violation {
 
 export interface Evidence {
   readonly operations: readonly Operation[];
+  readonly transactions: readonly TransactionOperation[];
   readonly eventualReads: readonly EventualRead[];
   readonly chosen: ChosenRecords;
   readonly keys: readonly SimulatedKey[];
@@ -71,9 +73,10 @@ export interface Evidence {
 
 /** Everything that is wrong with a history, the worst first. */
 export function findViolations(evidence: Evidence): Violation[] {
-  const { chosen, keys, unanswered, isFresh, operations, eventualReads, wounds } = evidence;
+  const { chosen, keys, unanswered, isFresh, operations, transactions, eventualReads, wounds } = evidence;
   const violations: Violation[] = [];
-  const verdict = checkLinearizability(operations);
+  if (transactions.length > 0) violations.push(...findUnserializable(operations, transactions));
+  const verdict = transactions.length > 0 ? LINEARIZABLE : checkLinearizability(operations);
   if (verdict.kind === 'undecided') throw new Error('the history is too hard to check');
   if (verdict.kind === 'violation') {
     const { key, call, answer } = verdict.operation;
@@ -103,6 +106,20 @@ export function findViolations(evidence: Evidence): Violation[] {
   for (const what of unanswered)
     violations.push({ kind: 'unavailable', what: `no answer to the final read of ${what}` });
   return violations;
+}
+
+const LINEARIZABLE: Verdict = { kind: 'linearizable' };
+
+function findUnserializable(
+  operations: readonly Operation[],
+  transactions: readonly TransactionOperation[],
+): Violation[] {
+  const verdict = checkSerializability(operations, transactions);
+  if (verdict.kind === 'undecided') throw new Error('the history is too hard to check');
+  if (verdict.kind === 'serializable') return [];
+  const { calledAt, returnedAt, ...operation } = verdict.operation;
+  const what = `${JSON.stringify(operation)} (call ${calledAt}, return ${returnedAt})`;
+  return [{ kind: 'not-linearizable', what: `${what}, possible: ${verdict.possible.join(' or ')}` }];
 }
 
 /** What is wrong with a history of blind writes in `dynamo` mode, where the last one wins and reads may step back. */

@@ -57,6 +57,8 @@ export class GoalMembership implements Membership {
   readonly #heard = new Map<SimulatedHost, Goal>();
   readonly #movers = new Map<SimulatedHost, Mover>();
   readonly #leaving = new Map<SimulatedHost, Leaving>();
+  /** The disks that edits have brought in, or will. */
+  readonly #promised = new Set<number>();
   #isStopped = false;
   #edits = 0;
   #unchosen = 0;
@@ -110,6 +112,7 @@ export class GoalMembership implements Membership {
       case 'join': {
         const spares = this.#spares().slice(0, 1 + randomBelow(random, 3));
         for (const { member } of spares) {
+          this.#promised.add(member.diskId);
           this.#edit((goal) => withAdded(goal, { name: this.#freeName(goal, member.node), diskId: member.diskId }));
         }
         return;
@@ -126,11 +129,12 @@ export class GoalMembership implements Membership {
         const [spare] = this.#spares();
         const node = roster[randomBelow(random, roster.length)]!;
         if (spare === undefined || !this.#mayLose(hosts.find((host) => host.member.diskId === node.diskId)!)) return;
+        this.#promised.add(spare.member.diskId);
         return this.#edit((goal) => this.#replaced(goal, node.name, node.diskId, spare.member.diskId));
       }
       case 'lose': {
         const victim = hosts[randomBelow(random, hosts.length)]!;
-        if (victim.isGone || !this.#mayLose(victim)) return;
+        if (victim.isGone || this.#isPromised(victim) || !this.#mayLose(victim)) return;
         trace.add(time.nowMs, `-- ${victim.id} loses its disk`);
         victim.end();
         return;
@@ -169,6 +173,7 @@ export class GoalMembership implements Membership {
         const host = hosts.find((each) => each.member.diskId === diskId)!;
         if (!host.isGone) continue;
         const [spare] = this.#spares();
+        if (spare) this.#promised.add(spare.member.diskId);
         if (spare) this.#edit((goal) => this.#replaced(goal, name, diskId, spare.member.diskId));
         else this.#edit((goal) => withRemoved(goal, [name], replication));
         break;
@@ -244,6 +249,12 @@ export class GoalMembership implements Membership {
       this.#parts.hosts.filter((host) => !host.isGone && isFree(host.member.diskId)),
       this.#parts.random,
     );
+  }
+
+  /** Whether an edit under way brings it in: nobody could say then whether there are enough others to lose it. */
+  #isPromised({ member }: SimulatedHost): boolean {
+    const { roster } = this.newest;
+    return this.#promised.has(member.diskId) && !roster.some(({ diskId }) => diskId === member.diskId);
   }
 
   #freeName({ roster }: Goal, node: string): string {

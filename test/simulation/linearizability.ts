@@ -1,15 +1,8 @@
+import { findOrder, type Model } from './order-search.ts';
+
 /**
- * Decides whether a history of operations on registers is linearizable (Herlihy and Wing 1990): whether every operation
- * can be given one instant between its call and its return so that all answers are those of a plain variable.
- *
- * The search is Lowe's just-in-time form of Wing and Gong's ("Testing for linearizability", 2017): it walks the returns
- * in order of time and lets operations take effect only when the next return needs it, with every configuration visited
- * once. Three facts about registers keep it small, and make histories of thousands of operations on a key practical:
- * - An operation that changes nothing whatever the value is (a read, a refused condition) takes effect as soon as its
- *   answer is right: nothing is lost by not waiting.
- * - A configuration with fewer unknown operations spent can do all that one with more of them can, so the latter is
- *   dropped.
- * - An unknown operation is let take effect only where that changes the value.
+ * Decides whether a history of operations on registers is linearizable: whether every operation can be given one instant
+ * between its call and its return so that all answers are those of plain variables (`order-search.ts`).
  */
 
 /** What a register holds; null stands for "no item". */
@@ -74,125 +67,35 @@ export function checkLinearizability(history: readonly Operation[], maxConfigura
   return { kind: 'linearizable' };
 }
 
-/** A point of the search: which operations have taken effect before the return number `at`, and what they left. */
-interface Configuration {
-  readonly at: number;
-  readonly value: RegisterValue;
-  /** Ascending indexes of operations that have taken effect and not returned yet; never of unknown ones. */
-  readonly early: readonly number[];
-  /** Ascending indexes of unknown operations that have taken effect. */
-  readonly spent: readonly number[];
-}
+const REGISTER: Model<Operation, RegisterValue> = {
+  initial: null,
+  nameOf: (value) => (value === null ? '' : `=${value}`),
+  effect: effectOf,
+  isUnknown: ({ answer }) => answer.kind === 'unknown',
+  changesNothing,
+};
 
 function checkRegister(history: readonly Operation[], maxConfigurations: number): Verdict {
-  const operations = history
-    .filter((operation) => operation.answer.kind !== 'not-applied' && !isUnknownRead(operation))
-    .sort((a, b) => a.calledAt - b.calledAt);
-  const returns = operations
-    .map((_, index) => index)
-    .filter((index) => operations[index]!.answer.kind !== 'unknown')
-    .sort((a, b) => operations[a]!.returnedAt - operations[b]!.returnedAt);
-  const open = returns.map((_, at) => openOperations(operations, returns, at));
-
-  const visited = new Map<string, (readonly number[])[]>();
-  const frontier = new Frontier();
-  frontier.push({ at: 0, value: null, early: [], spent: [] });
-  let farthest = -1;
-  let possible: RegisterValue[] = [];
-  for (let count = 0; count < maxConfigurations; ) {
-    const current = frontier.pop();
-    if (current === undefined) return { kind: 'violation', operation: operations[returns[farthest]!]!, possible };
-    if (current.at === returns.length) return { kind: 'linearizable' };
-    if (isDominated(visited, current)) continue;
-    count++;
-    if (current.at > farthest) {
-      farthest = current.at;
-      possible = [];
-    }
-    if (current.at === farthest && !possible.includes(current.value)) possible.push(current.value);
-    pushSuccessors(frontier, current, operations, returns[current.at]!, open[current.at]!);
-  }
-  return { kind: 'undecided', key: operations[0]!.key };
+  const operations = history.filter(isOfEffect);
+  const found = findOrder(operations, REGISTER, maxConfigurations);
+  if (found.kind === 'found') return { kind: 'linearizable' };
+  if (found.kind === 'undecided') return { kind: 'undecided', key: operations[0]!.key };
+  return { kind: 'violation', operation: found.operation, possible: found.possible };
 }
 
-/**
- * The configurations still to visit. First the one that got farthest, so that a good history is walked straight to its
- * end; among those the one with the fewest unknown operations spent, so that it dominates those that come after it; and
- * among those the latest.
- */
-class Frontier {
-  /** By `at`, then by the length of `spent`. */
-  readonly #levels: Configuration[][][] = [];
-
-  push(configuration: Configuration): void {
-    const { at, spent } = configuration;
-    while (this.#levels.length <= at) this.#levels.push([]);
-    const level = this.#levels[at]!;
-    while (level.length <= spent.length) level.push([]);
-    level[spent.length]!.push(configuration);
-  }
-
-  pop(): Configuration | undefined {
-    for (;;) {
-      const level = this.#levels.at(-1);
-      if (level === undefined) return undefined;
-      const found = level.find((configurations) => configurations.length > 0)?.pop();
-      if (found !== undefined) return found;
-      this.#levels.pop();
-    }
-  }
-}
-
-/** The operations that may take effect just before return number `at`: called by then and not yet returned. */
-function openOperations(operations: readonly Operation[], returns: readonly number[], at: number): number[] {
-  const instant = operations[returns[at]!]!.returnedAt;
-  const open = returns.slice(at).filter((index) => operations[index]!.calledAt <= instant);
-  for (const [index, { answer, calledAt }] of operations.entries()) {
-    if (answer.kind === 'unknown' && calledAt <= instant) open.push(index);
-  }
-  return open;
-}
-
-/** Pushes the likeliest successor last, so that it is tried first. */
-function pushSuccessors(
-  frontier: Frontier,
-  current: Configuration,
-  operations: readonly Operation[],
-  next: number,
-  open: readonly number[],
-): void {
-  const { at, value, spent } = current;
-  let early = current.early;
-  if (early.includes(next)) {
-    frontier.push({ at: at + 1, value, early: early.filter((index) => index !== next), spent });
-    return;
-  }
-  const waiting = open.filter((index) => !early.includes(index) && !spent.includes(index));
-  for (const index of waiting) {
-    const operation = operations[index]!;
-    if (changesNothing(operation) && effect(operation, value) !== undefined) early = withMember(early, index);
-  }
-  if (early !== current.early) {
-    frontier.push({ at, value, early, spent });
-    return;
-  }
-  for (const index of waiting) {
-    const operation = operations[index]!;
-    const after = effect(operation, value);
-    if (after === undefined || index === next) continue;
-    if (operation.answer.kind !== 'unknown')
-      frontier.push({ at, value: after, early: withMember(early, index), spent });
-    else if (after !== value) frontier.push({ at, value: after, early, spent: withMember(spent, index) });
-  }
-  const after = effect(operations[next]!, value);
-  if (after !== undefined) frontier.push({ at: at + 1, value: after, early, spent });
+/** Whether an operation says anything of what its register held. */
+export function isOfEffect(operation: Pick<Operation, 'call' | 'answer'>): boolean {
+  return operation.answer.kind !== 'not-applied' && !isUnknownRead(operation);
 }
 
 /**
  * The value after `operation` takes effect on `value`, or undefined where its answer would have been another one.
  * Of an unknown operation only its condition counts.
  */
-function effect({ call, answer }: Operation, value: RegisterValue): RegisterValue | undefined {
+export function effectOf(
+  { call, answer }: Pick<Operation, 'call' | 'answer'>,
+  value: RegisterValue,
+): RegisterValue | undefined {
   if (answer.kind === 'read-as-one-of') return answer.isPossible(value) ? value : undefined;
   if (call.kind === 'read') return answer.kind === 'read' && answer.value === value ? value : undefined;
   const holds = call.condition === undefined || conditionHolds(call.condition, value);
@@ -216,29 +119,10 @@ export function conditionHolds(condition: RegisterCondition, value: RegisterValu
   }
 }
 
-function changesNothing({ answer }: Operation): boolean {
+export function changesNothing({ answer }: Pick<Operation, 'answer'>): boolean {
   return answer.kind === 'read' || answer.kind === 'read-as-one-of' || answer.kind === 'refused';
 }
 
-function isUnknownRead({ call, answer }: Operation): boolean {
+function isUnknownRead({ call, answer }: Pick<Operation, 'call' | 'answer'>): boolean {
   return call.kind === 'read' && answer.kind === 'unknown';
-}
-
-/** Remembers `configuration`; true if one that can do at least as much was visited before. */
-function isDominated(visited: Map<string, (readonly number[])[]>, configuration: Configuration): boolean {
-  const { at, value, early, spent } = configuration;
-  const name = `${at} ${early.join()} ${value === null ? '' : `=${value}`}`;
-  const known = visited.get(name);
-  if (known === undefined) {
-    visited.set(name, [spent]);
-    return false;
-  }
-  if (known.some((fewer) => fewer.every((index) => spent.includes(index)))) return true;
-  known.push(spent);
-  return false;
-}
-
-function withMember(members: readonly number[], index: number): number[] {
-  const position = members.findIndex((member) => member > index);
-  return position < 0 ? [...members, index] : [...members.slice(0, position), index, ...members.slice(position)];
 }

@@ -22,6 +22,10 @@ export interface Mix {
   readonly indexQuery?: number;
   /** Of the items of one collection in the order of a local index, consistent or not. */
   readonly localQuery?: number;
+  /** A transaction of two to five of the keys. */
+  readonly transaction?: number;
+  /** A read of two to five of the keys at one moment. */
+  readonly readTogether?: number;
 }
 
 /**
@@ -349,6 +353,28 @@ const ONLY_LOCALLY_INDEXED: Scenario = {
   faults: 'stress',
   indexes: { globals: 0, hasLocal: true, change: 'none' },
   limits: { ...INDEX_LIMITS, opLifeMs: 500 },
+};
+
+/** Transactions over two to five items beside all else that clients do. */
+const TRANSACTIONS: Scenario = {
+  ...HEALING,
+  nodes: 4,
+  partitions: 2,
+  keys: 4,
+  clients: 4,
+  operations: 22,
+  limits: { ...HEALING_LIMITS, ...SETTLING, tokenKeptMs: 20_000 },
+  mix: {
+    put: 3,
+    delete: 1,
+    conditionalPut: 3,
+    conditionalDelete: 1,
+    read: 6,
+    eventualRead: 1,
+    rangeRead: 0,
+    transaction: 9,
+    readTogether: 4,
+  },
 };
 
 export const SCENARIOS = {
@@ -693,6 +719,24 @@ export const SCENARIOS = {
     operations: 40,
     indexes: { globals: 2, hasLocal: false, change: 'none', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 2 } },
   },
+  // Every append reads the end of the log, while others write to it.
+  'stream-contended': {
+    ...STREAMED,
+    faults: 'stress',
+    clients: 6,
+    operations: 60,
+    thinkMs: 5,
+    mix: { ...STREAMED.mix, read: 0, rangeRead: 0, eventualRead: 0 },
+    limits: { ...STREAMED.limits, cellChanges: 1, logHeadMs: 0, logCoveredMs: 0, outboxAgeMs: 40, outboxLaterMs: 40 },
+  },
+  // Nobody writes for so long that all that may be purged is.
+  'stream-quiet': {
+    ...STREAM_PURGING,
+    operations: 18,
+    thinkMs: 1_600,
+    lastsMs: 6_000,
+    trimsAfterMs: 200,
+  },
   'stream-lags': { ...STREAMED, lags: true, operations: 40, mix: { ...STREAMED.mix, eventualRead: 4 } },
   'stream-trim': { ...STREAM_PURGING, trimsAfterMs: 350 },
   'stream-mix': {
@@ -785,6 +829,48 @@ export const SCENARIOS = {
   // A cluster outlives the disks of all its founders.
   'founding-life': { ...BASE, founding: { hasTwins: false, livesOn: true } },
   'two-nodes': { ...BASE, nodes: 2, replication: 2, writeQuorum: 2 },
+  transactions: TRANSACTIONS,
+  'transactions-calm': { ...TRANSACTIONS, faults: 'calm' },
+  'transactions-stress': { ...TRANSACTIONS, faults: 'stress' },
+  'transactions-lossy': { ...TRANSACTIONS, faults: 'lossy' },
+  'transactions-split': {
+    ...TRANSACTIONS,
+    faults: 'split',
+    limits: { ...TRANSACTIONS.limits, phaseTimeoutMs: 25, suspectAfterMs: 30 },
+  },
+  'transactions-moves': {
+    ...TRANSACTIONS,
+    nodes: 5,
+    spares: 1,
+    changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+  },
+  'transactions-lost-disk': { ...TRANSACTIONS, heals: false, losesDisk: true },
+  'transactions-rot': { ...TRANSACTIONS, rots: true, limits: { ...TRANSACTIONS.limits, statesKept: 0 } },
+  // Items are created by transactions, and deleted, and their tombstones purged meanwhile.
+  'transactions-purges': {
+    ...TRANSACTIONS,
+    keys: 3,
+    operations: 18,
+    thinkMs: 250,
+    purges: true,
+    mix: { ...TRANSACTIONS.mix, delete: 5, conditionalDelete: 2 },
+    limits: { ...PURGING_LIMITS, ...SETTLING, tokenKeptMs: 20_000 },
+  },
+  // Two items, many clients: they are in each other's way all the time.
+  'transactions-crowd': { ...TRANSACTIONS, nodes: 3, partitions: 1, keys: 2, clients: 6, operations: 26, thinkMs: 10 },
+  'transactions-ranges': {
+    ...TRANSACTIONS,
+    isCollection: true,
+    partitions: 1,
+    nodes: 3,
+    mix: { ...TRANSACTIONS.mix, rangeRead: 8, read: 2 },
+  },
+  'transactions-index': {
+    ...TRANSACTIONS,
+    isCollection: true,
+    indexes: { globals: 2, hasLocal: true, change: 'none' },
+    mix: { ...TRANSACTIONS.mix, read: 3, samePut: 1, indexQuery: 4, localQuery: 4 },
+  },
 } satisfies Record<string, Scenario>;
 
 /**

@@ -238,6 +238,7 @@ class Simulation {
       keys: this.#keys,
       told: this.#told,
       forgetsHandedBack: defects.forgetsHandedBack === true,
+      rules: { ...SOUND_RULES, ...defects.rules },
       items: this.#items,
       homesOf: (partition) => this.#homesOf(partition),
     });
@@ -271,14 +272,16 @@ class Simulation {
       const unknown = writes.filter(({ outcome }) => outcome === 'unknown' || outcome === 'unanswered');
       return { operations: writes.length + reads.length, unknown: unknown.length };
     }
-    const unknown = operations.filter(({ call, answer }) => call.kind !== 'read' && answer.kind === 'unknown');
-    return { operations: operations.length, unknown: unknown.length };
+    const { transactions } = this.#history;
+    const writes = operations.filter(({ call }) => call.kind !== 'read');
+    const unknown = [...writes, ...transactions].filter(({ answer }) => answer.kind === 'unknown');
+    return { operations: operations.length + transactions.length, unknown: unknown.length };
   }
 
   #runAndJudge(): readonly Violation[] {
     try {
       this.#time.run(MAX_EVENTS);
-      const { operations, eventualReads } = this.#history;
+      const { operations, transactions, eventualReads } = this.#history;
       if (this.#told !== undefined) {
         return findLostWrites({
           ...this.#scenario,
@@ -291,6 +294,7 @@ class Simulation {
       }
       return findViolations({
         operations,
+        transactions,
         eventualReads,
         chosen: this.#chosen,
         keys: this.#keys,
@@ -540,8 +544,14 @@ class Simulation {
     for (const delayMs of delaysMs) {
       this.#time.after(delayMs, () => {
         for (const key of this.#keys) this.#readFinally(key, `${key.name} after ${delayMs} ms`);
+        if (this.#scenario.mix.transaction !== undefined) this.#readAllFinally(`all keys after ${delayMs} ms`);
       });
     }
+  }
+
+  #readAllFinally(name: string): void {
+    this.#unanswered.add(name);
+    this.#workload.readAllFinally(() => this.#unanswered.delete(name));
   }
 
   #readFinally(key: SimulatedKey, name: string): void {

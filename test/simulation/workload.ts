@@ -7,6 +7,7 @@ import type { Consistency, ReadFrom, ReadOutcome, WriteOptions, WriteOutcome } f
 import type { AnswerTo, CoordinateWrite, PassableRequest } from '../../src/dynamo/coordination-messages.ts';
 import type { NodeLimits } from '../../src/dynamo/node-settings.ts';
 import type { WriteAnswer } from '../../src/dynamo/registers/handed-back.ts';
+import type { Rules } from '../../src/dynamo/rules.ts';
 import { type Random, randomBelow } from '../../src/env/random.ts';
 import type { StoreKey } from '../../src/env/store.ts';
 import { rangeOf, readOf, writeOf } from '../dynamo/coordination-requests.ts';
@@ -22,6 +23,15 @@ import type { Mix } from './scenarios.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import type { ToldRecords } from './told-records.ts';
 import type { Trace } from './trace.ts';
+import {
+  type Draws,
+  drawTogether,
+  drawTransaction,
+  showTransaction,
+  type TogetherAction,
+  type TransactionAction,
+} from './transaction-action.ts';
+import { type Target, TransactionClients } from './transaction-clients.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** One register and who coordinates requests on it. */
@@ -44,7 +54,14 @@ export type Coordinate = <R extends PassableRequest>(
   reply: (outcome: AnswerTo<R>) => void,
 ) => void;
 
-type Action = RegisterCall | EventualAction | RangeAction | IndexQuery | LocalQuery;
+type Action =
+  | RegisterCall
+  | EventualAction
+  | RangeAction
+  | IndexQuery
+  | LocalQuery
+  | TransactionAction
+  | TogetherAction;
 
 interface EventualAction {
   readonly kind: 'eventual-read';
@@ -58,6 +75,7 @@ export class Workload {
   #active: number;
   #lastValue = 0;
   readonly #queries: IndexQueries | undefined;
+  readonly #transactions: TransactionClients;
   /** Requests that were not answered yet, and may never be. */
   readonly #underWay = new Set<{
     readonly host: SimulatedHost;
@@ -73,6 +91,14 @@ export class Workload {
     this.#active = parts.clients;
     for (const key of parts.keys) this.#seen.set(key, [NEVER_WRITTEN]);
     const { items } = parts;
+    this.#transactions = new TransactionClients({
+      ...parts,
+      coordinate: (host, request, reply) => this.#coordinate(host, request, reply),
+      write: (key, host, request, done) => this.#write(key, host, request, done),
+      derivation: () => this.#derivation,
+      itemOf: (key, value) => this.#itemOf(key, value),
+      see: (key, value) => this.#seen.get(key)!.push(value),
+    });
     if (items === undefined) return;
     this.#queries = new IndexQueries({
       ...parts,
@@ -105,6 +131,16 @@ export class Workload {
     this.#ask('final', key, host, { kind: 'read' }, (answer) => {
       if (answer.kind === 'read') succeeded();
     });
+  }
+
+  /** As `readFinally`, of all keys together. */
+  readAllFinally(succeeded: () => void): void {
+    const { keys } = this.#parts;
+    const told = (what: string, isRead: boolean) => {
+      this.#note(`final is told: all keys: ${what}`);
+      if (isRead) succeeded();
+    };
+    this.#transactions.readTogether({ kind: 'read-together', keys }, told, true);
   }
 
   #act(client: number, next: () => void): void {
@@ -173,6 +209,15 @@ export class Workload {
         answered({ kind: 'unknown' });
       });
     }
+    if (action.kind === 'transaction' || action.kind === 'read-together') {
+      const told = (what: string) => {
+        this.#note(`${who} is told: ${showTransaction(action)}: ${what}`);
+        answered({ kind: 'unknown' });
+      };
+      if (action.kind === 'transaction') this.#transactions.transact(who, action, told);
+      else this.#transactions.readTogether(action, told);
+      return;
+    }
     if (this.#parts.told !== undefined) return this.#askBlindly(this.#parts.told, key, host, action, finish);
     const { consistency } = this.#parts;
     const record =
@@ -193,7 +238,7 @@ export class Workload {
 
   /** What one coordinator hands back, another carries on with, as a client of the ring has it. */
   #write(
-    key: SimulatedKey,
+    key: Target,
     host: SimulatedHost,
     request: CoordinateWrite,
     done: (outcome: WriteOutcome, by: SimulatedHost) => void,
@@ -336,11 +381,25 @@ export class Workload {
         const same = value === NEVER_WRITTEN ? this.#newValue(key) : value;
         return { kind: 'put', value: same, condition: { kind: 'equals', value } };
       }
+      case 'transaction':
+        return drawTransaction(this.#draws);
+      case 'readTogether':
+        return drawTogether(this.#draws);
       case 'indexQuery':
         return this.#queries!.drawGlobal();
       case 'localQuery':
         return this.#queries!.drawLocal(key);
     }
+  }
+
+  get #draws(): Draws {
+    const { random, keys } = this.#parts;
+    return {
+      random,
+      keys,
+      newValue: (key) => this.#newValue(key),
+      condition: (key) => this.#drawCondition(key),
+    };
   }
 
   #drawCondition(key: SimulatedKey): RegisterCondition {
@@ -398,6 +457,9 @@ export interface WorkloadParts {
   readonly consistency: Consistency;
   readonly thinkMs: number;
   readonly limits: NodeLimits;
+  readonly rules: Rules;
+  /** Q */
+  readonly partitions: number;
   /** W */
   readonly writeQuorum: number;
   /** Whether replicas may be held back. */
@@ -488,6 +550,7 @@ function fromOf(action: Extract<RegisterCall, { kind: 'read' }> | EventualAction
 }
 
 function showAction(action: Action): string {
+  if (action.kind === 'transaction' || action.kind === 'read-together') return showTransaction(action);
   if (action.kind === 'index-query' || action.kind === 'local-query') return showQuery(action);
   if (action.kind === 'range-read') return showRange(action);
   if (action.kind === 'eventual-read' && action.from === 'laggard') return 'lagging-read';

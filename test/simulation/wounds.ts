@@ -1,4 +1,7 @@
 import { TICKS_PER_MS } from '../../src/dynamo/ballot.ts';
+import { SYSTEM_TABLE } from '../../src/dynamo/client.ts';
+import { tableRange } from '../../src/dynamo/keyspace.ts';
+import { ledgerEntryOf, ledgerOf } from '../../src/dynamo/transactions/ledger.ts';
 import type { Membership } from './membership.ts';
 import type { SimulatedHost } from './simulated-host.ts';
 import { showRecord } from './trace.ts';
@@ -14,6 +17,16 @@ export function hasTombstone(keys: readonly SimulatedKey[], nowMs: number, ageMs
       return CLOCK_START_MS + nowMs - committed.ballot.hlc / TICKS_PER_MS > ageMs;
     }),
   );
+}
+
+/** What the ledger of a host says of transactions that have not come to their end. */
+function openTransactions(host: SimulatedHost, partition: number): string[] {
+  const { from, to } = tableRange(partition, SYSTEM_TABLE);
+  return host.committedIn(from, to).flatMap(({ record: { partitionKey, item } }) => {
+    const entry = ledgerOf(partitionKey) === undefined ? undefined : ledgerEntryOf(item);
+    const isOver = entry === undefined || (entry.state === 'COMMITTED' && entry.isSettled);
+    return isOver ? [] : [`${host.id} knows of a transaction that is ${entry.state}`];
+  });
 }
 
 /** The roots of Merkle trees, by node and partition. */
@@ -68,8 +81,12 @@ export function findWounds({
     const states = homes.map(({ node }) => node?.stateOf(storeKey) ?? {});
     const versions = new Set(states.map(({ committed }) => (committed?.item ? showRecord(committed) : '-')));
     if (versions.size > 1) wounds.push(`${name}: ${states.map(({ committed }) => showRecord(committed)).join(', ')}`);
+    if (states.some(({ committed }) => committed?.isPending === true)) wounds.push(`${name} is held by a transaction`);
     if (states.some(({ isDamaged }) => isDamaged)) wounds.push(`${name} is damaged`);
     if (states.some(({ accepted }) => accepted !== undefined)) wounds.push(`${name} is not settled`);
+  }
+  for (const { partition } of membership.configs) {
+    for (const host of hosts) if (!host.isGone) wounds.push(...openTransactions(host, partition));
   }
   if (hasToBePurged) wounds.push('a tombstone was not purged');
   if (roots === undefined) return wounds;

@@ -74,6 +74,14 @@ const REQUESTS: Record<(typeof OPERATIONS)[number], object> = {
     Limit: 3,
     ReturnConsumedCapacity: 'INDEXES',
   },
+  ExecuteTransaction: {
+    TransactStatements: [
+      { Statement: "EXISTS(SELECT * FROM orders WHERE id = 'x' AND a = ?)", Parameters: [{ N: '1' }] },
+      { Statement: "DELETE FROM orders WHERE id = 'y'", ReturnValuesOnConditionCheckFailure: 'ALL_OLD' },
+    ],
+    ClientRequestToken: 'token',
+    ReturnConsumedCapacity: 'TOTAL',
+  },
   GetItem: { ...GET_ITEM, ConsistentRead: true, AttributesToGet: ['a'], ReturnConsumedCapacity: 'TOTAL' },
   GetRecords: { ShardIterator: `${STREAM_ARN}|1|AAAA`, Limit: 10 },
   GetShardIterator: {

@@ -24,6 +24,13 @@ interface Job {
   readonly done: (isLogged: boolean) => void;
 }
 
+/** A cell as it was last to be written. */
+interface Written {
+  readonly missing: readonly CellChange[];
+  readonly retentionHlc: number;
+  readonly image: ItemImage;
+}
+
 /** How an attempt to write to the log ended. `lost`: nobody knows whether it was written. */
 type Appended = 'done' | 'lost' | 'unavailable';
 
@@ -127,7 +134,7 @@ export class Appender {
     const changes = what === 'end' ? [] : what;
     if (what !== 'end' && changes.length === 0) return 'done';
     const deadlineMs = coordinator.deadline();
-    let written: { readonly missing: readonly CellChange[]; readonly image: ItemImage } | undefined;
+    let written: Written | undefined;
     do {
       const head = yield* this.#headFor(changes);
       if (!(head instanceof LogHead)) return head.kind === 'unavailable' ? 'unavailable' : 'lost';
@@ -135,17 +142,25 @@ export class Appender {
       if (head.isEnded) return 'done';
       const missing = this.#missingOf(changes, head);
       if (what !== 'end' && missing.length === 0) return 'done';
-      if (written === undefined || written.missing.length !== missing.length) {
-        written = { missing, image: what === 'end' ? encodeEnd() : encodeBatch(missing) };
+      if (
+        written === undefined ||
+        written.missing.length !== missing.length ||
+        written.retentionHlc !== head.retentionHlc
+      ) {
+        const { retentionHlc } = head;
+        written = { missing, retentionHlc, image: what === 'end' ? encodeEnd() : encodeBatch(missing, retentionHlc) };
       }
       for (const { ballot } of missing) coordinator.ballots.strict.goAbove(ballot.hlc);
       const outcome = yield* writeCell(this.#log, head.next, written.image, deadlineMs);
       if (outcome.kind === 'applied') {
-        head.take(what === 'end' ? { kind: 'end' } : { kind: 'batch', changes: missing });
+        head.take(
+          what === 'end' ? { kind: 'end' } : { kind: 'batch', retentionHlc: head.retentionHlc, changes: missing },
+          rules,
+        );
         return 'done';
       }
       // Somebody has written this cell before.
-      if (outcome.kind === 'condition-failed') head.take(outcome.current && decodeCell(outcome.current));
+      if (outcome.kind === 'condition-failed') head.take(outcome.current && decodeCell(outcome.current), rules);
       else {
         // The next cell must not be written before this one is decided.
         if (!rules.lostCellIsTriedAgain) head.next++;

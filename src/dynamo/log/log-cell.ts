@@ -7,15 +7,25 @@ import type { Change, ChangeEvent } from '../derived/changes.ts';
 export type CellChange = Omit<Change, 'stream' | 'shards'>;
 
 /** What a cell of a log holds. `end`: the stream was disabled; no cell follows. */
-export type Cell = { readonly kind: 'batch'; readonly changes: readonly CellChange[] } | { readonly kind: 'end' };
+export type Cell =
+  | {
+      readonly kind: 'batch';
+      /**
+       * Changes before this time, in ticks of `Ballot.hlc`, were left out here and are in no later cell: they may have been
+       * trimmed (docs/protocol.md section 18.4).
+       */
+      readonly retentionHlc: number;
+      readonly changes: readonly CellChange[];
+    }
+  | { readonly kind: 'end' };
 
 /*
  * A cell takes the place of an item in its record, but is no JSON. Big-endian (docs/data-layout.md):
- *   u8 layout version | u8 kind: 0 a batch, 1 the end | u16 changes
+ *   u8 layout version | u8 kind: 0 a batch, 1 the end | u16 changes | f64 retention
  *   per change: u8 flags | ballot as in the header of a record | key, old, next as far as there: u32 size, u32 bytes, JSON
  */
 const LAYOUT_VERSION = 1;
-const HEAD_BYTES = 4;
+const HEAD_BYTES = 12;
 const BATCH = 0;
 const END = 1;
 const CHANGE_BYTES = 1 + 18;
@@ -32,10 +42,10 @@ export function bytesInCell({ key, old, next }: CellChange): number {
 }
 
 /** The cell with these changes, at most 65,535. */
-export function encodeBatch(changes: readonly CellChange[]): ItemImage {
+export function encodeBatch(changes: readonly CellChange[], retentionHlc: number): ItemImage {
   const length = changes.reduce((sum, change) => sum + bytesInCell(change), HEAD_BYTES);
   const bytes = Buffer.allocUnsafe(length);
-  writeHead(bytes, BATCH, changes.length);
+  writeHead(bytes, BATCH, changes.length, retentionHlc);
   let at = HEAD_BYTES;
   for (const { ballot, event, by, key, old, next } of changes) {
     const has = (old === undefined ? 0 : HAS_OLD) | (next === undefined ? 0 : HAS_NEXT);
@@ -57,7 +67,7 @@ export function encodeBatch(changes: readonly CellChange[]): ItemImage {
 /** The last cell of a log. */
 export function encodeEnd(): ItemImage {
   const bytes = Buffer.allocUnsafe(HEAD_BYTES);
-  writeHead(bytes, END, 0);
+  writeHead(bytes, END, 0, 0);
   return { size: HEAD_BYTES, json: bytes };
 }
 
@@ -82,7 +92,7 @@ export function decodeCell({ json }: ItemImage): Cell {
     const next = (flags & HAS_NEXT) === 0 ? undefined : image();
     changes.push({ ballot, event: EVENTS[flags & 3]!, by: (flags & BY_TTL) === 0 ? undefined : 'ttl', key, old, next });
   }
-  return { kind: 'batch', changes };
+  return { kind: 'batch', retentionHlc: bytes.readDoubleBE(4), changes };
 }
 
 function ballotAt(bytes: Buffer, at: number): Ballot {
@@ -93,10 +103,11 @@ function ballotAt(bytes: Buffer, at: number): Ballot {
   };
 }
 
-function writeHead(bytes: Buffer, kind: number, count: number): void {
+function writeHead(bytes: Buffer, kind: number, count: number, retentionHlc: number): void {
   bytes[0] = LAYOUT_VERSION;
   bytes[1] = kind;
   bytes.writeUInt16BE(count, 2);
+  bytes.writeDoubleBE(retentionHlc, 4);
 }
 
 function imageBytes({ json }: ItemImage): number {

@@ -4,6 +4,7 @@ import type { Failure } from '../client.ts';
 import type { ItemRecord } from '../record.ts';
 import { type Page, type RangeRead, readOne, readPage } from '../registers/range-read.ts';
 import { type RegisterReadOutcome, readStrongly } from '../registers/register-read.ts';
+import type { Rules } from '../rules.ts';
 import type { Task } from '../task.ts';
 import type { LogAccess } from './log-access.ts';
 import { type Cell, type CellChange, decodeCell } from './log-cell.ts';
@@ -29,8 +30,8 @@ export class LogHead {
   /** Older changes that were looked for. */
   readonly #lookedFor: ReadonlySet<string>;
   readonly #seen = new Set<string>();
-  /** Changes before this time are not in the log, or were trimmed. */
-  readonly #retentionHlc: number;
+  /** Changes before this time may have been trimmed. */
+  #retentionHlc: number;
 
   constructor({ next, coveredHlc, lookedFor, seen, retentionHlc, isEnded }: HeadFields) {
     this.next = next;
@@ -50,16 +51,23 @@ export class LogHead {
     return this.#seen.has(nameOf(ballot));
   }
 
+  get retentionHlc(): number {
+    return this.#retentionHlc;
+  }
+
   /** Whether a change is so old that the cells of its time may be trimmed. */
   isAged({ ballot }: CellChange): boolean {
     return ballot.hlc < this.#retentionHlc;
   }
 
   /** The cell `next` is decided. @param cell undefined: it was trimmed */
-  take(cell: Cell | undefined): void {
+  take(cell: Cell | undefined, { retentionIsHandedOn }: Rules): void {
     this.next++;
     if (cell?.kind === 'end') this.isEnded = true;
-    else for (const { ballot } of cell?.changes ?? []) this.#seen.add(nameOf(ballot));
+    if (cell?.kind !== 'batch') return;
+    // What was left out there may not come after it.
+    if (retentionIsHandedOn) this.#retentionHlc = Math.max(this.#retentionHlc, cell.retentionHlc);
+    for (const { ballot } of cell.changes) this.#seen.add(nameOf(ballot));
   }
 
   get isFull(): boolean {
@@ -92,21 +100,23 @@ export function nameOf({ hlc, coordinator, boot }: Ballot): string {
 export function* readHead(log: LogAccess, changes: readonly CellChange[]): Task<LogHead | Failure> {
   const { coordinator, prefix } = log;
   const { clock, settings } = coordinator;
+  const { rules } = settings;
   // Most of what is appended is young, so that is remembered whether or not it was asked for.
   const coveredHlc = (clock.now() - settings.limits.logCoveredMs) * TICKS_PER_MS;
   const untilHlc = changes.reduce((least, { ballot }) => Math.min(least, ballot.hlc), coveredHlc);
   const lookedFor = new Set(changes.map(({ ballot }) => nameOf(ballot)));
   const seen = new Set<string>();
   let isEnded = false;
+  let retentionHlc = 0;
   const look = (cell: Cell) => {
     if (cell.kind === 'end') isEnded = true;
     else {
+      if (rules.retentionIsHandedOn) retentionHlc = Math.max(retentionHlc, cell.retentionHlc);
       for (const { ballot } of cell.changes) {
         if (ballot.hlc >= coveredHlc || lookedFor.has(nameOf(ballot))) seen.add(nameOf(ballot));
       }
     }
   };
-  const { rules } = settings;
   const end = yield* readEnd(log, rules.logIsReadTwice ? 1 : PAGE_CELLS);
   if (end.kind !== 'end') return end;
   const { record: last } = end;
@@ -139,7 +149,8 @@ export function* readHead(log: LogAccess, changes: readonly CellChange[]): Task<
   // After the cells: what was trimmed before they were read is known then.
   const retention = yield* readRetention(log);
   if (retention.kind !== 'retention') return retention;
-  return new LogHead({ next: end.next, coveredHlc, lookedFor, seen, retentionHlc: retention.hlc, isEnded });
+  retentionHlc = Math.max(retentionHlc, retention.hlc);
+  return new LogHead({ next: end.next, coveredHlc, lookedFor, seen, retentionHlc, isEnded });
 }
 
 /** The end of a log. */

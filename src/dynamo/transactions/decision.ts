@@ -52,6 +52,7 @@ export function* readDecided(
     const entry = yield* readLedger(coordinator, operation, pending);
     if (entry !== undefined && 'kind' in entry) return entry;
     if (isOf(entry, pending)) return asDecided(record, pending, entry!);
+    if (!coordinator.settings.rules.goneIsReadAgain) return asItIs(record);
     // The entry of an attempt goes when no item has anything of it any more, or when it was aborted: the next look tells.
     gone = pending.attempt;
     if (coordinator.isPast(operation.deadlineMs)) return NOT_IN_TIME;
@@ -112,7 +113,6 @@ type Freed = { readonly kind: 'free' } | { readonly kind: 'held' } | Failure;
  * before: whoever led it is gone, or will find that out.
  */
 export function* freeItem(coordinator: Coordinator, operation: Operation): Task<Freed> {
-  let gone: string | undefined;
   while (!coordinator.isPast(operation.deadlineMs)) {
     const read = yield* readStrongly(coordinator, operation);
     if (read.kind !== 'read') return read;
@@ -122,10 +122,7 @@ export function* freeItem(coordinator: Coordinator, operation: Operation): Task<
     const { rules } = coordinator.settings;
     const entry = yield* readLedger(coordinator, operation, pending);
     if (entry !== undefined && 'kind' in entry) return entry;
-    if (!isOf(entry, pending) && pending.attempt !== gone && rules.goneIsReadAgain) {
-      gone = pending.attempt;
-      continue;
-    }
+    // What has no entry was aborted; or it is settled by now, and then the write below finds nothing to do.
     let isCommitted = isOf(entry, pending) && entry!.state === 'COMMITTED';
     if (isOf(entry, pending) && entry!.state === 'PREPARING') {
       if (!isOverdue(coordinator, entry!)) return { kind: 'held' };

@@ -35,6 +35,7 @@ export function judge({ setting, steps }: Story, world: StoryWorld): readonly Vi
   const isFresh = writeQuorum + readQuorum > members.length && !forgets;
   return findViolations({
     operations,
+    transactions: [],
     eventualReads,
     chosen,
     keys: [only],
