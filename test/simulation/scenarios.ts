@@ -729,6 +729,7 @@ export const SCENARIOS = {
     mix: { ...STREAMED.mix, read: 0, rangeRead: 0, eventualRead: 0 },
     limits: { ...STREAMED.limits, cellChanges: 1, logHeadMs: 0, logCoveredMs: 0, outboxAgeMs: 40, outboxLaterMs: 40 },
   },
+  'stream-rotting': { ...STREAMED, rots: true, limits: { ...STREAMED.limits, statesKept: 0 } },
   // Nobody writes for so long that all that may be purged is.
   'stream-quiet': {
     ...STREAM_PURGING,
@@ -750,6 +751,14 @@ export const SCENARIOS = {
     trimsAfterMs: 500,
     indexes: { globals: 2, hasLocal: true, change: 'add', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 1 } },
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+  },
+  // What transactions prepare is no change; what they settle is one of each item.
+  'stream-transactions': {
+    ...TRANSACTIONS,
+    isCollection: true,
+    indexes: { globals: 1, hasLocal: false, change: 'none', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 1 } },
+    limits: { ...TRANSACTIONS.limits, ...SETTLING, ...LOGGING },
+    mix: { ...TRANSACTIONS.mix, touch: 1 },
   },
   'hosts-again': { ...HEALING, decidesByMembers: true, changes: { count: 3, kinds: ['again'] } },
   'hosts-moves': {
