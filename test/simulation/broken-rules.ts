@@ -851,7 +851,7 @@ export const BROKEN_RULES = {
   'read-together-once': {
     rule: 'items that are read together are read twice, and are the same (protocol.md section 17.5)',
     defects: { rules: { readsTogetherTwice: false } },
-    scenario: 'transactions',
+    scenario: 'transactions-together',
     shows: 'not-linearizable',
     histories: 500,
   },

@@ -878,6 +878,16 @@ export const SCENARIOS = {
     crashes: false,
     mix: { ...TRANSACTIONS.mix, put: 0, delete: 0, conditionalPut: 0, conditionalDelete: 0, read: 30, readTogether: 0 },
   },
+  'transactions-together': {
+    ...TRANSACTIONS,
+    keys: 2,
+    clients: 7,
+    operations: 60,
+    thinkMs: 5,
+    faults: 'stress',
+    crashes: false,
+    mix: { ...TRANSACTIONS.mix, put: 4, delete: 0, conditionalPut: 0, conditionalDelete: 0, read: 8, readTogether: 24 },
+  },
   // Who leads gives up prepares whose coordinators go on; the items are written again soon.
   'transactions-late': {
     ...TRANSACTIONS,
