@@ -821,7 +821,7 @@ export const BROKEN_RULES = {
     histories: 500,
   },
   'cleared-without-the-ledger': {
-    rule: 'what an undecided transaction has prepared is cleared only once the ledger says that it is aborted (17.3)',
+    rule: 'what is prepared is cleared only once the ledger says that it is aborted (protocol.md section 17.3)',
     defects: { rules: { clearsByLedger: false } },
     scenario: 'transactions-stress',
     shows: 'not-linearizable',
@@ -830,7 +830,7 @@ export const BROKEN_RULES = {
   'gone-is-aborted': {
     rule: 'an item whose transaction the ledger does not know is read again (protocol.md section 17.3)',
     defects: { rules: { goneIsReadAgain: false } },
-    scenario: 'transactions',
+    scenario: 'transactions-reads',
     shows: 'not-linearizable',
     histories: 5_000,
   },
@@ -844,7 +844,7 @@ export const BROKEN_RULES = {
   'prepared-twice': {
     rule: 'an item is prepared once: if the outcome is not known, the transaction is aborted (protocol.md section 17.2)',
     defects: { rules: { preparesOnce: false } },
-    scenario: 'transactions',
+    scenario: 'transactions-lossy',
     shows: 'not-linearizable',
     histories: 5_000,
   },
