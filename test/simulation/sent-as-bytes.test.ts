@@ -58,7 +58,7 @@ const SCENARIOS_OF_ALL_KINDS = [
   'lagging-dynamo',
   'index-mix',
   'local-moves',
-  'stream-mix',
+  'stream',
   'hosts-stressed-goal',
 ] as const;
 
