@@ -3,7 +3,15 @@
 // usage: bare-server.mjs PORT ITEM_BYTES...
 import { createServer } from 'node:http';
 import { makeItem, makeSortedItem, tableName } from './items.mjs';
-import { foundOf, indexedTableName, scannedTableName, sortedTableName, transactedTableName } from './tables.mjs';
+import {
+  foundOf,
+  indexedTableName,
+  RECORDS,
+  scannedTableName,
+  sortedTableName,
+  streamedTableName,
+  transactedTableName,
+} from './tables.mjs';
 
 /** As many items of 400 bytes as a page of 1 MB has. */
 const PAGE_ITEMS = 2496;
@@ -14,7 +22,7 @@ const sizeOfTable = new Map(
   itemSizes.flatMap((size) =>
     [
       ...[tableName(size), sortedTableName(size), scannedTableName(size), indexedTableName(size, 0)],
-      transactedTableName(size),
+      ...[transactedTableName(size), streamedTableName(size)],
     ].map((name) => [name, size]),
   ),
 );
@@ -53,6 +61,28 @@ const ANSWERS = {
     const answer = () => ({ Responses: { [table]: manyOf(table, Keys.length) }, UnprocessedKeys: {} });
     return cached(`batch ${table} ${Keys.length}`, answer);
   },
+  // The name of the table goes through what a reader of a stream hands on.
+  ListStreams: ({ TableName }) => bytes({ Streams: [{ StreamArn: TableName }] }),
+  DescribeStream: ({ StreamArn }) => bytes({ StreamDescription: { Shards: [{ ShardId: StreamArn }] } }),
+  GetShardIterator: ({ ShardId }) => bytes({ ShardIterator: ShardId }),
+  GetRecords: ({ ShardIterator }) =>
+    cached(`records ${ShardIterator}`, () => ({
+      Records: manyOf(ShardIterator, RECORDS).map((NewImage) => ({
+        eventID: '0'.repeat(32),
+        eventName: 'INSERT',
+        eventVersion: '1.1',
+        eventSource: 'aws:dynamodb',
+        awsRegion: 'us-east-1',
+        dynamodb: {
+          ApproximateCreationDateTime: 1,
+          Keys: { pk: NewImage.pk },
+          NewImage,
+          SequenceNumber: '0'.repeat(21),
+          SizeBytes: 1,
+          StreamViewType: 'NEW_AND_OLD_IMAGES',
+        },
+      })),
+    })),
   TransactGetItems({ TransactItems }) {
     const { TableName } = TransactItems[0].Get;
     return cached(`transact ${TableName} ${TransactItems.length}`, () => ({

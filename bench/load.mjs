@@ -43,7 +43,7 @@ async function run(order) {
   const pool = await openPool(port, connections);
   try {
     if (workload === 'Fill') return await measure(pool, pid, eachOnce(source));
-    const isInTurn = workload === 'Scan' || order.form === 'apart';
+    const isInTurn = workload === 'Scan' || workload === 'GetRecords' || order.form === 'apart';
     if (isInTurn) return await measure(pool, pid, until(seconds, inTurn(source)));
     const isBesideWrites = workload === 'TransactGetItems' && order.form === 'contended';
     if (isBesideWrites) {

@@ -7,7 +7,7 @@ const HELP = `usage: npm run bench -- [options]
   --only NAMES      comma-separated: bare, dynaring, base, dynalite, dynoxide, or one of them with its store, as dynaring-disk
   --workloads NAMES comma-separated: GetItem, PutItem, Mixed, DeleteItem, hot, overload, start, operations,
                     and of the first size alone Query, Scan, BatchGetItem, BatchWriteItem, UpdateItem, indexes,
-                    TransactWriteItems, TransactGetItems
+                    TransactWriteItems, TransactGetItems, GetRecords, streams
   --sizes BYTES     comma-separated item sizes (default 400,4096)
   --seconds N       of each measurement (default 1)
   --rounds N        how often each is taken (default 5)
@@ -22,7 +22,7 @@ const HELP = `usage: npm run bench -- [options]
 
 const ALL =
   'GetItem,PutItem,Mixed,DeleteItem,hot,overload,start,operations,' +
-  'Query,Scan,BatchGetItem,BatchWriteItem,UpdateItem,indexes,TransactWriteItems,TransactGetItems';
+  'Query,Scan,BatchGetItem,BatchWriteItem,UpdateItem,indexes,TransactWriteItems,TransactGetItems,GetRecords,streams';
 
 /** The options of the command line, or undefined if it asked for help. */
 export function readOptions(argv) {

@@ -1,4 +1,11 @@
-import { prepareIndexed, prepareScanned, prepareSorted, prepareTransacted } from './tables.mjs';
+import {
+  prepareIndexed,
+  prepareScanned,
+  prepareSorted,
+  prepareStreamed,
+  prepareTransacted,
+  RECORDS,
+} from './tables.mjs';
 
 /**
  * The measurements of a run. A plan is a title and the order for the load generator (`load.mjs`); a table plan has in
@@ -73,6 +80,21 @@ export function tablePlans(options) {
         form,
       },
     }));
+  const streamed = { table: 'with a stream', prepare: (port) => prepareStreamed(port, itemBytes, keyCount) };
+  // Before the puts: these add records.
+  const records = {
+    ...streamed,
+    order: {
+      ...base,
+      title: `GetRecords of ${Math.min(RECORDS, keyCount)}`,
+      workload: 'GetRecords',
+      connections: few(RECORDS),
+    },
+  };
+  const streamedPuts = {
+    ...streamed,
+    order: { ...base, title: 'PutItem with a stream', workload: 'PutItem', form: 'streamed' },
+  };
   const batch = (count) => Math.min(count, keyCount);
   return [
     ...(chosen('Query') ? queries : []),
@@ -85,6 +107,8 @@ export function tablePlans(options) {
     ...(chosen('indexes') ? puts : []),
     ...(chosen('TransactWriteItems') ? [2, 10].flatMap((count) => transacted('TransactWriteItems', count)) : []),
     ...(chosen('TransactGetItems') ? transacted('TransactGetItems', 10, 'half writes, contended') : []),
+    ...(chosen('GetRecords') ? [records] : []),
+    ...(chosen('streams') ? [streamedPuts] : []),
   ];
 }
 

@@ -1,6 +1,8 @@
 import { request as httpRequest } from 'node:http';
 import { tableName } from './items.mjs';
 
+const OF_STREAMS = ['ListStreams', 'DescribeStream', 'GetShardIterator', 'GetRecords'];
+
 /**
  * The headers that the JavaScript SDK sends. The signature only has the form of one, because no emulator verifies it.
  */
@@ -8,7 +10,7 @@ function sdkHeaders(operation) {
   return {
     host: '127.0.0.1:8000',
     'content-type': 'application/x-amz-json-1.0',
-    'x-amz-target': `DynamoDB_20120810.${operation}`,
+    'x-amz-target': `DynamoDB${OF_STREAMS.includes(operation) ? 'Streams' : ''}_20120810.${operation}`,
     'user-agent': 'aws-sdk-js/3.1164.0 ua/2.1 os/linux#6.1.0 lang/js md/nodejs#20.20.2 api/dynamodb#3.1164.0 m/E,N',
     'x-amz-user-agent': 'aws-sdk-js/3.1164.0',
     'amz-sdk-invocation-id': '3f0f4c3a-6b1e-4b5e-9a56-0d1d4f1f7a10',

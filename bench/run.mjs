@@ -21,7 +21,7 @@ const WARM = { requests: 16_000, items: 100_000, mostS: 15, mostQuicklyS: 1 };
 /** What has tables of its own, and does not need the one of items by key. */
 const OF_TABLES = [
   ...['Query', 'Scan', 'BatchGetItem', 'BatchWriteItem', 'UpdateItem', 'indexes'],
-  ...['TransactWriteItems', 'TransactGetItems'],
+  ...['TransactWriteItems', 'TransactGetItems', 'GetRecords', 'streams'],
 ];
 
 async function main() {

@@ -1,6 +1,14 @@
 import { FIRST_VERSION, makeIndexedItem, makeItem, makeKey, tableName } from './items.mjs';
 import { buildRequest } from './requests.mjs';
-import { indexedTableName, pagesOfScan, partitionsOf, queryInput, transactInput } from './tables.mjs';
+import {
+  indexedTableName,
+  pagesOfScan,
+  pagesOfStream,
+  partitionsOf,
+  queryInput,
+  streamedTableName,
+  transactInput,
+} from './tables.mjs';
 
 /**
  * What a load sends. A source has entries, which are complete requests with how many items each reads or writes, and
@@ -9,16 +17,29 @@ import { indexedTableName, pagesOfScan, partitionsOf, queryInput, transactInput 
 
 const BATCHES = 200;
 const MOST_TRANSACTIONS = 1_000;
+/** Pages of a stream that are read again and again. Their iterators are good for 15 minutes. */
+const MOST_PAGES = 10;
 /** Many times fewer than what 64 connections want of them at a time. */
 const CONTENDED_KEYS = 50;
 const FIRST_VERSION_BYTES = Buffer.from(String(FIRST_VERSION));
 const cache = new Map();
 let nextVersion = FIRST_VERSION + 1;
 
-/** The source of an order (see `load.mjs`), which is made once. The pages of a scan are those of one server. */
+/** Their pages are those of one server. */
+const IN_PAGES = ['Scan', 'GetRecords'];
+
+/** The source of an order (see `load.mjs`), which is made once. */
 export async function sourceOf(order) {
   const { workload, itemBytes, keyCount, count, form, indexes, port } = order;
-  const name = JSON.stringify([workload, itemBytes, keyCount, count, form, indexes, workload === 'Scan' && port]);
+  const name = JSON.stringify([
+    workload,
+    itemBytes,
+    keyCount,
+    count,
+    form,
+    indexes,
+    IN_PAGES.includes(workload) && port,
+  ]);
   if (!cache.has(name)) cache.set(name, await SOURCES[workload](order));
   return cache.get(name);
 }
@@ -51,13 +72,16 @@ const SOURCES = {
   DeleteItem: ofKeys(({ itemBytes }, index) =>
     entry('DeleteItem', { TableName: tableName(itemBytes), Key: makeKey(index) }),
   ),
-  // Without `indexes` it is the table of all item operations; with them one of those that differ in nothing else.
-  PutItem: ofKeys(({ itemBytes, indexes }, index) =>
+  // Without `indexes` it is the table of all item operations; with them one of those that differ in nothing else. A table with a
+  // stream has the same items as those.
+  PutItem: ofKeys(({ itemBytes, indexes, form }, index) =>
     entry(
       'PutItem',
-      indexes === undefined
-        ? { TableName: tableName(itemBytes), Item: makeItem(itemBytes, index) }
-        : { TableName: indexedTableName(itemBytes, indexes), Item: makeIndexedItem(itemBytes, index) },
+      form === 'streamed'
+        ? { TableName: streamedTableName(itemBytes), Item: makeIndexedItem(itemBytes, index) }
+        : indexes === undefined
+          ? { TableName: tableName(itemBytes), Item: makeItem(itemBytes, index) }
+          : { TableName: indexedTableName(itemBytes, indexes), Item: makeIndexedItem(itemBytes, index) },
     ),
   ),
   UpdateItem: ofKeys(({ itemBytes }, index) =>
@@ -83,6 +107,8 @@ const SOURCES = {
   TransactGetItems: transactions('TransactGetItems'),
   Query: (order) =>
     inOrder(partitionsOf(order.count), (partition) => entry('Query', queryInput({ ...order, partition }), order.count)),
+  GetRecords: async ({ port, itemBytes }) =>
+    (await pagesOfStream(port, itemBytes, MOST_PAGES)).map(({ input, items }) => entry('GetRecords', input, items)),
   Scan: async ({ port, itemBytes }) =>
     (await pagesOfScan(port, itemBytes)).map(({ input, items }) => entry('Scan', input, items)),
 };

@@ -17,10 +17,13 @@ const FILLED_AT_ONCE = 8;
 /** How long an index may take to show what was put, and a server to take what it has put off. */
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 20;
+/** As many records as one GetRecords answers at most. */
+export const RECORDS = 1_000;
 
 export const sortedTableName = (itemBytes) => `${tableName(itemBytes)}Sorted`;
 export const indexedTableName = (itemBytes, indexes) => `${tableName(itemBytes)}Indexes${indexes}`;
 export const transactedTableName = (itemBytes) => `${tableName(itemBytes)}Transacted`;
+export const streamedTableName = (itemBytes) => `${tableName(itemBytes)}Streamed`;
 export const scannedTableName = (itemBytes) => `${tableName(itemBytes)}Scanned`;
 
 const string = (AttributeName) => ({ AttributeName, AttributeType: 'S' });
@@ -147,6 +150,52 @@ export function transactInput(operation, itemBytes, indexes) {
   }
   const TransactItems = indexes.map((index) => ({ Put: { TableName, Item: makeIndexedItem(itemBytes, index) } }));
   return { TransactItems, ClientRequestToken: `bench-${FIRST_VERSION}` };
+}
+
+/** Creates and fills a table with a stream. The records of so many items are in it when this resolves. */
+export async function prepareStreamed(port, itemBytes, keyCount) {
+  const TableName = streamedTableName(itemBytes);
+  await createTableOf(port, {
+    TableName,
+    AttributeDefinitions: [string('pk')],
+    KeySchema: keySchema('pk'),
+    StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' },
+  });
+  await fill(port, TableName, indexedItems(itemBytes, keyCount));
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const pages = await pagesOfStream(port, itemBytes);
+    const found = pages.reduce((sum, { items }) => sum + items, 0);
+    if (found === keyCount) return;
+    if (found > keyCount || performance.now() > deadline)
+      throw new Error(`the stream has ${found} of ${keyCount} records`);
+    await pause();
+  }
+}
+
+/** @returns the requests for the pages of a stream from its beginning, and how many records each has */
+export async function pagesOfStream(port, itemBytes, most = Number.POSITIVE_INFINITY) {
+  const answerTo = async (operation, input) => {
+    const { status, body } = await ask(port, operation, input);
+    if (status !== 200) throw new Error(`${operation}: ${status} ${JSON.stringify(body).slice(0, 300)}`);
+    return body;
+  };
+  const { Streams } = await answerTo('ListStreams', { TableName: streamedTableName(itemBytes) });
+  const { StreamArn } = Streams[0];
+  const { StreamDescription } = await answerTo('DescribeStream', { StreamArn });
+  const pages = [];
+  for (const { ShardId } of StreamDescription.Shards) {
+    const begin = { StreamArn, ShardId, ShardIteratorType: 'TRIM_HORIZON' };
+    let { ShardIterator } = await answerTo('GetShardIterator', begin);
+    while (ShardIterator !== undefined && pages.length < most) {
+      const input = { ShardIterator, Limit: RECORDS };
+      const { Records, NextShardIterator } = await answerTo('GetRecords', input);
+      if (Records.length === 0) break;
+      pages.push({ input, items: Records.length });
+      ShardIterator = NextShardIterator;
+    }
+  }
+  return pages;
 }
 
 /** Creates and fills the table that is scanned. */

@@ -51,7 +51,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   serving:
     /^src\/(serving|api|web|router|admin|seed|trace|config|peer|dynamo|env)\/|^src\/config\.ts$|^src\/host\/(ring-control|disk-watch)\.ts$|^src\/wire\/hello\.ts$|^node:/,
   inspect:
-    /^src\/(inspect|api|dynamo)\/|^src\/peer\/(founding|node-name)\.ts$|^src\/env\/(data-directory|peer-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest|config-error)\.ts$|^src\/router\/definition-item\.ts$|^node:util$/,
+    /^src\/(inspect|api|dynamo)\/|^src\/peer\/(founding|node-name)\.ts$|^src\/env\/(data-directory|peer-directory|stored-rows|store)\.ts$|^src\/config\/(help-lines|nearest|config-error)\.ts$|^src\/router\/(definition-item|stream-rows)\.ts$|^node:util$/,
   transfer: /^src\/(transfer|api)\/|^src\/config\/(nearest|help-lines)\.ts$|^node:/,
   root: /^src\/|^node:/,
 };

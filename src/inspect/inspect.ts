@@ -1,6 +1,7 @@
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { normaliseMap } from '../api/attribute-value.ts';
 import { type ByteString, keyOfKey } from '../api/primary-key.ts';
+import { streamLabel } from '../api/stream.ts';
 import type { Table } from '../api/table-definition.ts';
 import { compareBallots } from '../dynamo/ballot.ts';
 import { SYSTEM_TABLE } from '../dynamo/client.ts';
@@ -10,6 +11,7 @@ import type { DataDirectoryView } from '../env/data-directory.ts';
 import { DAMAGED } from '../env/store.ts';
 import type { StoredRows } from '../env/stored-rows.ts';
 import { definitionText, isDefinitionAt, parseDefinition } from '../router/definition-item.ts';
+import { isStreamRowAt, parseStreamRow, type StreamRow } from '../router/stream-rows.ts';
 import { directoryView } from './directory-view.ts';
 import { InspectError } from './inspect-error.ts';
 import type { InspectOptions } from './inspect-options.ts';
@@ -17,12 +19,14 @@ import { copiesOf, type ItemCopies } from './item-copies.ts';
 import { type NodeSummary, summariseNode } from './node-summary.ts';
 import { reading } from './read-rows.ts';
 
-/** The name of a table, or of an index with entries of its own, whose definition was found on some node. */
+/** The name of a table, of an index with entries of its own, or of a stream, whose definition was found on some node. */
 export interface KnownTable {
   readonly namespace: string;
   readonly name: string;
   /** The global index whose entries have this storage id. Undefined: it is the table's. */
   readonly index?: string;
+  /** The label of the stream whose log has this storage id. Undefined: it is the table's, or an index's. */
+  readonly stream?: string;
   /** In hexadecimal digits. */
   readonly storageId: string;
 }
@@ -60,10 +64,13 @@ export async function inspect({ directory, node, item }: InspectOptions): Promis
     throw new InspectError(`there is no ${node} in ${path}: it has ${nodes.map(({ id }) => id).join(', ')}`);
   }
   const tables = new Map<string, Table>();
+  const streams = new Map<string, StreamRow>();
   const summaries: InspectedNode[] = [];
   for (const { id, folder } of nodes) {
     const found = await reading(folder, (rows) => {
-      for (const table of definitionsIn(rows)) tables.set(table.storageId, table);
+      const known = definitionsIn(rows);
+      for (const table of known.tables) tables.set(table.storageId, table);
+      for (const stream of known.streams) streams.set(stream.storageId, stream);
       return item === undefined && wanted.some((each) => each.id === id) ? summariseNode(id, rows) : undefined;
     });
     if (typeof found === 'string') summaries.push({ node: id, unreadable: found });
@@ -74,7 +81,7 @@ export async function inspect({ directory, node, item }: InspectOptions): Promis
     formatVersion,
     isInUse,
     cluster,
-    tables: [...tables.values()].flatMap(knownTables),
+    tables: [...[...tables.values()].flatMap(knownTables), ...[...streams.values()].map(knownStream)],
     nodes: summaries,
     item: item === undefined ? undefined : await inspectItem(item, [...tables.values()], cluster, wanted),
   };
@@ -128,8 +135,16 @@ function knownTables({ namespace, name, storageId, indexes }: Table): readonly K
   ];
 }
 
-/** The definitions of the tables that a node knows of, the newest of each. */
-function definitionsIn(rows: StoredRows): readonly Table[] {
+function knownStream({ namespace, table, storageId, ...row }: StreamRow): KnownTable {
+  const inHex = Buffer.from(storageId, 'latin1').toString('hex');
+  return { namespace, name: table, stream: streamLabel(row), storageId: inHex };
+}
+
+/** What a node knows of tables and streams, the newest definition of each. */
+function definitionsIn(rows: StoredRows): {
+  readonly tables: readonly Table[];
+  readonly streams: readonly StreamRow[];
+} {
   const newest = new Map<string, ItemRecord>();
   for (const name of ['items', 'paxos'] as const) {
     for (const { key, value } of rows.rows(name)) {
@@ -139,7 +154,12 @@ function definitionsIn(rows: StoredRows): readonly Table[] {
       if (known === undefined || compareBallots(record.ballot, known.ballot) > 0) newest.set(key, record);
     }
   }
-  return [...newest.values()].flatMap(({ item, partitionKey }) =>
-    item === undefined || !isDefinitionAt(partitionKey) ? [] : [parseDefinition(definitionText(item))],
-  );
+  const itemsOf = (isWanted: (partitionKey: ByteString) => boolean) =>
+    [...newest.values()].flatMap(({ item, partitionKey }) =>
+      item !== undefined && isWanted(partitionKey) ? [item] : [],
+    );
+  return {
+    tables: itemsOf(isDefinitionAt).map((item) => parseDefinition(definitionText(item))),
+    streams: itemsOf(isStreamRowAt).map(parseStreamRow),
+  };
 }

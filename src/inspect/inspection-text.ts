@@ -49,6 +49,7 @@ function tableLines({ tables }: NodeSummary, known: readonly KnownTable[]): read
     const table = known.find((each) => each.storageId === storageId);
     if (table === undefined) return `(deleted table ${storageId})`;
     const name = table.namespace === '' ? table.name : `${table.namespace}/${table.name}`;
+    if (table.stream !== undefined) return `${name}, stream ${table.stream}`;
     return table.index === undefined ? name : `${name}, index ${table.index}`;
   };
   return tables.map(({ storageId, items, tombstones, damaged, bytes, newest }) => {

@@ -55,6 +55,11 @@ export function rowOf(table: Table): StreamRow | undefined {
   };
 }
 
+/** Whether an item of the system table is a row of a stream, by its partition key. */
+export function isStreamRowAt(partitionKey: ByteString): boolean {
+  return partitionKey === PARTITION_KEY;
+}
+
 /** Whether nobody may read a stream any more. */
 export function isOver({ endedAtMs }: Pick<StreamRow, 'endedAtMs'>, nowMs: number): boolean {
   return endedAtMs !== undefined && nowMs - endedAtMs >= RETENTION_MS;
@@ -68,7 +73,7 @@ export async function readStreamRow(
   const outcome = await client.read({ key: keyOf(place), from: 'latest', consistency: 'strict' });
   if (outcome.kind === 'none') return undefined;
   if (outcome.kind !== 'found') throw clusterError(outcome);
-  return parse(outcome.item);
+  return parseStreamRow(outcome.item);
 }
 
 /** Writes the row of a table's stream, unless it is there. It follows the definition, and comes before all changes. */
@@ -126,7 +131,7 @@ export async function listStreamRows(
     consistency: 'strict',
   });
   if (outcome.kind !== 'items') throw clusterError(outcome);
-  return { rows: outcome.items.map(parse), more: outcome.more && outcome.items.length > 0 };
+  return { rows: outcome.items.map(parseStreamRow), more: outcome.more && outcome.items.length > 0 };
 }
 
 /** All rows of a namespace or, if it is undefined, of all, page by page. */
@@ -158,7 +163,7 @@ function imageOf({ storageId, tableStorageId, ...rest }: StreamRow): ItemImage {
   };
 }
 
-function parse({ json }: ItemImage): StreamRow {
+export function parseStreamRow({ json }: ItemImage): StreamRow {
   const item = JSON.parse(Buffer.from(json).toString()) as { readonly [ROW]: { readonly S: string } };
   const { storageId, tableStorageId, ...rest } = JSON.parse(item[ROW].S) as StreamRow;
   return { ...rest, storageId: bytesOf(storageId), tableStorageId: bytesOf(tableStorageId) };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DeleteItemCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, DeleteTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Dynaring, startDynaring } from '../../src/index.ts';
 import type { Inspection } from '../../src/inspect/inspect.ts';
@@ -116,6 +116,21 @@ describe('a directory in use', () => {
       const { text } = await run(directory);
       expect(text).toContain('table     Music, index by-v: 3 items');
       expect(text).not.toContain('deleted table');
+    });
+  });
+
+  test('names the log of a stream by it, also when its table is gone', async () => {
+    const directory = makeDirectory();
+    const { client } = await startServer(directory);
+    const StreamSpecification = { StreamEnabled: true, StreamViewType: 'KEYS_ONLY' } as const;
+    const { TableDescription } = await createTable(client, 'Music', { ...keysOf('id'), StreamSpecification });
+    await put(client, 'a', 'x');
+    const stream = TableDescription!.LatestStreamLabel!;
+    await onDisk(async () => expect((await run(directory)).text).toContain(`Music, stream ${stream}: 1 items`));
+    await client.send(new DeleteTableCommand({ TableName: 'Music' }));
+    await onDisk(async () => {
+      expect((await inspected(directory)).tables).toMatchObject([{ name: 'Music', stream }]);
+      expect((await run(directory)).text).toContain(`Music, stream ${stream}: 2 items`);
     });
   });
 

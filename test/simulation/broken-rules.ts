@@ -844,7 +844,7 @@ export const BROKEN_RULES = {
   'prepared-twice': {
     rule: 'an item is prepared once: if the outcome is not known, the transaction is aborted (protocol.md section 17.2)',
     defects: { rules: { preparesOnce: false } },
-    scenario: 'transactions-lossy',
+    scenario: 'transactions-late',
     shows: 'not-linearizable',
     histories: 5_000,
   },

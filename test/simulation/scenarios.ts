@@ -878,6 +878,19 @@ export const SCENARIOS = {
     crashes: false,
     mix: { ...TRANSACTIONS.mix, put: 0, delete: 0, conditionalPut: 0, conditionalDelete: 0, read: 30, readTogether: 0 },
   },
+  // Who leads gives up prepares whose coordinators go on; the items are written again soon.
+  'transactions-late': {
+    ...TRANSACTIONS,
+    nodes: 3,
+    partitions: 1,
+    keys: 2,
+    clients: 5,
+    operations: 40,
+    thinkMs: 10,
+    faults: 'lossy',
+    crashes: false,
+    mix: { ...TRANSACTIONS.mix, put: 8, delete: 0, conditionalPut: 0, conditionalDelete: 0, readTogether: 0 },
+  },
   'transactions-ranges': {
     ...TRANSACTIONS,
     isCollection: true,

@@ -2,7 +2,7 @@ import type { Mutation, MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Failure, WriteOutcome } from '../client.ts';
 import { storeKeyOf } from '../keyspace.ts';
-import { runTask, type Task, together, waitAtMost } from '../task.ts';
+import { pause, runTask, type Task, together, waitAtMost } from '../task.ts';
 import type { ActionOutcome, TransactionOutcome, TransactionRequest } from '../transaction-client.ts';
 import {
   beginAttempt,
@@ -79,6 +79,7 @@ function* begin(attempt: Attempt): Task<TransactionOutcome | undefined> {
     const ageMs = entry.createdAtMs - earlier.createdAtMs;
     if (earlier.state === 'PREPARING' && ageMs >= 0 && ageMs <= door.limits.opLifeMs) return { kind: 'in-progress' };
     if (earlier.state === 'PREPARING') yield* changeLedger(attempt, decideAttempt(earlier, 'ABORTED'));
+    yield* pause(door.clock, 1);
   }
   return NOT_DONE;
 }
@@ -113,6 +114,7 @@ function* decide(attempt: Attempt, isReady: boolean): Task<'COMMITTED' | 'ABORTE
       return isReady ? 'unknown' : 'ABORTED';
     }
     if (door.clock.elapsedMs() >= untilMs) return isReady ? 'unknown' : 'ABORTED';
+    yield* pause(door.clock, door.limits.maxBackoffMs);
   }
 }
 
