@@ -56,6 +56,8 @@ const MAX_EVENTS = 200_000;
 const HEALED_WITHIN_MS = 2_500;
 /** Tombstones of entries come after those of items, and may come twice when two members lead purges of one item. */
 const ENTRIES_PURGED_WITHIN_MS = 4_500;
+/** A dozen cells that are trimmed meanwhile are purged in turn with them, and clients go on for as long as before. */
+const CELLS_PURGED_WITHIN_MS = 7_500;
 /** Readers come to the end of a log by then, a few changes at a time. */
 const STREAM_READ_WITHIN_MS = 3_000;
 /** Several nodes have left by then, one after the other. */
@@ -434,8 +436,9 @@ class Simulation {
     if (this.#scenario.heals) {
       this.#rebalancer.settle();
       if (!this.#scenario.hasGoal) this.#rebalancer.watch();
-      const { indexes, purges, hasGoal } = this.#scenario;
-      const indexedMs = indexes !== undefined && purges ? ENTRIES_PURGED_WITHIN_MS : HEALED_WITHIN_MS;
+      const { indexes, purges, hasGoal, trimsAfterMs } = this.#scenario;
+      const purgedWithinMs = trimsAfterMs === undefined ? ENTRIES_PURGED_WITHIN_MS : CELLS_PURGED_WITHIN_MS;
+      const indexedMs = indexes !== undefined && purges ? purgedWithinMs : HEALED_WITHIN_MS;
       const healedWithinMs = hasGoal ? GOAL_REACHED_WITHIN_MS : indexedMs;
       // Whatever clients had begun is over by then.
       this.#time.after(this.#scenario.limits.opLifeMs, () => this.#examine(this.#time.nowMs + healedWithinMs));
@@ -496,6 +499,7 @@ class Simulation {
   #end(wounds: readonly string[]): void {
     this.#wounds = wounds;
     for (const host of this.#hosts) host.stop();
+    this.#streamReaders?.stop();
     this.#rebalancer.stop();
   }
 

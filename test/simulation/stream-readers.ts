@@ -52,6 +52,7 @@ export class StreamReaders {
   readonly #readers: Reader[] = [];
   #requests = 0;
   #isStopped = false;
+  #isOver = false;
 
   constructor(parts: StreamReadersParts) {
     this.#parts = parts;
@@ -67,6 +68,12 @@ export class StreamReaders {
   start(): void {
     for (const reader of this.#readers) this.#readOn(reader);
     if (this.#parts.trimsAfterMs !== undefined) this.#trim(this.#parts.trimsAfterMs);
+  }
+
+  /** The history is over: nobody asks any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#isOver = true;
   }
 
   /** Every reader reads to the end of its log. `done` may never be called. */
@@ -141,6 +148,7 @@ export class StreamReaders {
   #readToEnd(reader: Reader, done: () => void): void {
     this.#ask(reader, (outcome) => {
       const isAtEnd = outcome?.kind === 'changes' && outcome.changes.length === 0;
+      if (this.#isOver) return;
       if (isAtEnd) done();
       else this.#readToEnd(reader, done);
     });
