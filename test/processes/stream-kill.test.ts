@@ -58,31 +58,35 @@ test.each([
   ['process', '1'],
   ['process', '4'],
   ['disk', '1'],
-])('after kill -9 with --durability %s the stream of %s shards replays to the table', async (durability, shards) => {
-  const args = ['--data-dir', temporaryDirectory(), '--durability', durability, '--stream-shards', shards];
-  const connect = ({ endpoint }: Server) => {
-    const credentials = { accessKeyId: 'any', secretAccessKey: 'any' };
-    const streams = new DynamoDBStreamsClient({ endpoint, region: 'local', credentials });
-    onTestFinished(() => streams.destroy());
-    return streams;
-  };
-  let server = await startServer(args);
-  const StreamSpecification = { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' } as const;
-  await server.client().send(new CreateTableCommand(tableInput(TableName, { StreamSpecification })));
-  for (let kill = 0; kill < KILLS; kill++) {
-    const client = server.client();
-    const names = Array.from({ length: WRITERS }, (_, index) => `${kill}-${'w'.repeat(index)}`);
-    const writing = names.map((name) => writeUntilGone(client, name));
-    await sleep(LOAD_MS);
-    await server.stop('SIGKILL');
-    await Promise.all(writing);
+])(
+  'after kill -9 with --durability %s the stream of %s shards replays to the table',
+  async (durability, shards) => {
+    const args = ['--data-dir', temporaryDirectory(), '--durability', durability, '--stream-shards', shards];
+    const connect = ({ endpoint }: Server) => {
+      const credentials = { accessKeyId: 'any', secretAccessKey: 'any' };
+      const streams = new DynamoDBStreamsClient({ endpoint, region: 'local', credentials });
+      onTestFinished(() => streams.destroy());
+      return streams;
+    };
+    let server = await startServer(args);
+    const StreamSpecification = { StreamEnabled: true, StreamViewType: 'NEW_AND_OLD_IMAGES' } as const;
+    await server.client().send(new CreateTableCommand(tableInput(TableName, { StreamSpecification })));
+    for (let kill = 0; kill < KILLS; kill++) {
+      const client = server.client();
+      const names = Array.from({ length: WRITERS }, (_, index) => `${kill}-${'w'.repeat(index)}`);
+      const writing = names.map((name) => writeUntilGone(client, name));
+      await sleep(LOAD_MS);
+      await server.stop('SIGKILL');
+      await Promise.all(writing);
 
-    server = await startServer(args);
-    const streams = connect(server);
-    const next = server.client();
-    const played = async () => replay(await readWholeStream(streams, TableName));
-    // A write that nobody was told of may still be chosen by the scan, and is in the log soon after.
-    await expect.poll(played, { timeout: 30_000 }).toEqual(await contents(next));
-    expect(await played()).not.toEqual([]);
-  }
-});
+      server = await startServer(args);
+      const streams = connect(server);
+      const next = server.client();
+      const played = async () => replay(await readWholeStream(streams, TableName));
+      // A write that nobody was told of may still be chosen by the scan, and is in the log soon after.
+      await expect.poll(played, { timeout: 30_000 }).toEqual(await contents(next));
+      expect(await played()).not.toEqual([]);
+    }
+  },
+  60_000 + KILLS * 10_000,
+);
