@@ -13,6 +13,7 @@ import { createLog } from './env/log.ts';
 import type { Ring } from './host/ring-control.ts';
 import type { Location } from './peer/locate.ts';
 import { accessKeyOf } from './router/namespace.ts';
+import type { StreamOptions, StreamRecords } from './router/stream-reader.ts';
 import type { SeedSource } from './seed/seed.ts';
 
 export type { Snapshot, TableSnapshot, Trace, TraceEvent } from './api/admin.ts';
@@ -45,6 +46,7 @@ export type { LinkFault } from './env/transport.ts';
 export type { Ring } from './host/ring-control.ts';
 export type { Location, ReplicaDescription } from './peer/locate.ts';
 export type { NodeDescription, RingDescription } from './peer/ring-description.ts';
+export type { StreamOptions, StreamRecord, StreamRecords } from './router/stream-reader.ts';
 
 /** The settings of the command line, all optional. */
 export interface DynaringOptions extends Partial<Omit<Settings, 'httpsCert' | 'httpsKey'>> {
@@ -79,6 +81,13 @@ export interface Dynaring extends AsyncDisposable {
    * @throws the error that GetItem would answer with, if there is no such table or the key does not fit it
    */
   locate(tableName: string, key: AttributeMap): Promise<Location>;
+  /**
+   * What changes in a table that has a stream: `for await (const { eventName, dynamodb } of db.stream('Orders')) ...`. Records
+   * are those that functions of AWS Lambda get. It waits for further ones until the stream is disabled, or the server stops.
+   *
+   * @param options `from: 'LATEST'` begins with what is written after `ready` has resolved
+   */
+  stream(tableName: string, options?: StreamOptions): StreamRecords;
   /** The settings for `new DynamoDBClient(...)`. With `auth`, those of its first access key. */
   clientConfig(): ClientConfig;
   /**
@@ -213,6 +222,7 @@ export async function startDynaring({ limits, https, ...settings }: DynaringOpti
     middleware: cluster.web.middleware,
     ring,
     locate: cluster.locate,
+    stream: cluster.stream,
     clientConfig: () => clientConfig(),
     namespace: (name) => clientConfig(accessKeyOf(name)),
     faults,

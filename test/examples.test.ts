@@ -90,7 +90,7 @@ test('the rules in the guides are taken', () => {
   const rules = [...text.matchAll(/faults\.add\((\{.*\})\)/g)].map(([, rule]) =>
     runInNewContext(`(${rule})`, { error }),
   );
-  expect(rules).toHaveLength(9);
+  expect(rules).toHaveLength(10);
   for (const rule of rules) dynaring.faults.add({ ...rule });
   expect(dynaring.faults.list().map(({ rule }) => rule)).toMatchObject(rules);
   dynaring.faults.clear();
@@ -172,13 +172,17 @@ describe('a bug that a calm server does not show', () => {
     });
   });
 
+  test('a consumer of a stream that counts twice', async () => {
+    expect(await runBug('counts-twice.mjs')).toEqual({ calm: '5 orders', bug: '10 orders', fix: '5 orders' });
+  });
+
   test('is shown, with its fix, in under 60 lines', () => {
     const folder = new URL('../examples/', import.meta.url);
     const texts = readdirSync(folder)
       .filter((name) => name.endsWith('.mjs'))
       .map((name) => readFileSync(new URL(name, folder), 'utf8'))
       .filter((text) => text.includes("from 'dynaring'"));
-    expect(texts).toHaveLength(8);
+    expect(texts).toHaveLength(9);
     for (const text of texts) expect(text.trimEnd().split('\n').length).toBeLessThan(60);
   });
 });

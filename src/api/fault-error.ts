@@ -11,6 +11,9 @@ const ACCOUNT_EXCEEDED =
 /** Developer guide, "Error handling with DynamoDB", for operations on tables. */
 const TOO_MANY_REQUESTS = 'Rate of requests exceeds the allowed throughput.';
 
+/** API reference of DynamoDB Streams, errors of GetRecords. */
+const TOO_MANY_READERS = 'Too many operations for a given subscriber.';
+
 /** Whether the service can answer this operation with this error (API reference, the errors of each operation). */
 export function faultErrorFits(error: FaultError, operation: OperationName): boolean {
   const { access, keyMember } = OPERATION_TRAITS[operation];
@@ -22,6 +25,11 @@ export function faultErrorFits(error: FaultError, operation: OperationName): boo
     case 'ProvisionedThroughputExceededException':
     case 'RequestLimitExceeded':
       return access !== undefined;
+    case 'ExpiredIteratorException':
+    case 'LimitExceededException':
+      return operation === 'GetRecords';
+    case 'TrimmedDataAccessException':
+      return operation === 'GetRecords' || operation === 'GetShardIterator';
     case 'InternalServerError':
     case 'ServiceUnavailable':
     case 'ThrottlingException':
@@ -48,6 +56,12 @@ export function faultError(error: FaultError, operation: OperationName, arn: str
   switch (error) {
     case 'ConditionalCheckFailedException':
       return ApiError.conditionalCheckFailed();
+    case 'ExpiredIteratorException':
+      return ApiError.expiredIterator();
+    case 'LimitExceededException':
+      return ApiError.limitExceeded(TOO_MANY_READERS);
+    case 'TrimmedDataAccessException':
+      return ApiError.trimmedDataAccess();
     case 'InternalServerError':
       return ApiError.internalServerError('Internal server error');
     case 'ProvisionedThroughputExceededException':

@@ -47,19 +47,28 @@ export type FaultTime = 'before' | 'after';
 /** The errors that a rule may answer with. */
 export type FaultError =
   | 'ConditionalCheckFailedException'
+  | 'ExpiredIteratorException'
   | 'InternalServerError'
+  | 'LimitExceededException'
   | 'ProvisionedThroughputExceededException'
   | 'RequestLimitExceeded'
   | 'ServiceUnavailable'
   | 'ThrottlingException'
-  | 'TransactionConflictException';
+  | 'TransactionConflictException'
+  | 'TrimmedDataAccessException';
 
 export type FaultEffect =
   /**
    * Eventually consistent reads ask a replica that lags. `whole`: the entries of the index lag on all replicas, so that every
-   * read of it sees what it had before, as while the service is late to update it.
+   * read of it sees what it had before, as while the service is late to update it. `stream`: records come late into the stream of
+   * the table.
    */
-  | ({ readonly kind: 'staleness'; readonly whole?: true } & Lag)
+  | ({ readonly kind: 'staleness'; readonly whole?: true; readonly stream?: true } & Lag)
+  /**
+   * A consumer of a stream gets records twice, as after a crash before it has noted how far it is: the answer after one with
+   * records begins with the last of them. `records`: how many at most; default: all. No record comes a third time.
+   */
+  | { readonly kind: 'redelivery'; readonly records?: number }
   | { readonly kind: 'error'; readonly error: FaultError; readonly when: FaultTime }
   | { readonly kind: 'drop-connection'; readonly when: FaultTime }
   /**

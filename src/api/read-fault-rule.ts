@@ -27,10 +27,11 @@ const MAX_NAMESPACE_CHARACTERS = 1_024;
 const SCOPE_FIELDS = ['table', 'operation', 'index', 'key', 'namespace', 'probability', 'seed', 'times', 'forMs'];
 const LAG_FIELDS = ['lagMs', 'versions', 'model', 'worst'];
 const EFFECT_FIELDS: Readonly<Record<FaultEffect['kind'], readonly string[]>> = {
-  staleness: [...LAG_FIELDS, 'whole'],
+  staleness: [...LAG_FIELDS, 'whole', 'stream'],
   error: ['error', 'when'],
   'drop-connection': ['when'],
   conflict: [],
+  redelivery: ['records'],
   latency: ['ms', 'model'],
   expiry: ['lingerMs', 'withinMs'],
 };
@@ -39,12 +40,15 @@ const REQUEST_FIELDS = ['operation', 'index', 'key', 'probability', 'times'] as 
 const KINDS = Object.keys(EFFECT_FIELDS) as FaultEffect['kind'][];
 const ERRORS: readonly FaultError[] = [
   'ConditionalCheckFailedException',
+  'ExpiredIteratorException',
   'InternalServerError',
+  'LimitExceededException',
   'ProvisionedThroughputExceededException',
   'RequestLimitExceeded',
   'ServiceUnavailable',
   'ThrottlingException',
   'TransactionConflictException',
+  'TrimmedDataAccessException',
 ];
 const TIMES = ['before', 'after'] as const;
 
@@ -90,6 +94,10 @@ function readEffect(kind: FaultEffect['kind'], json: Json): FaultEffect {
       return { kind, when: readWhen(json) };
     case 'conflict':
       return { kind };
+    case 'redelivery': {
+      const records = wholeNumber('records', 1, json);
+      return { kind, ...(records !== undefined && { records }) };
+    }
     case 'latency':
       switch (onlyOne(EFFECT_FIELDS.latency, json)) {
         case 'ms':
@@ -108,8 +116,15 @@ function readEffect(kind: FaultEffect['kind'], json: Json): FaultEffect {
 }
 
 function readStaleness(json: Json): FaultEffect {
-  if (json.whole !== undefined && json.whole !== true) throw wrong('whole', `must be true, not ${inWords(json.whole)}`);
-  return { kind: 'staleness', ...readLag(json), ...(json.whole === true && { whole: true }) };
+  for (const field of ['whole', 'stream'] as const) {
+    if (json[field] === undefined || json[field] === true) continue;
+    throw wrong(field, `must be true, not ${inWords(json[field])}`);
+  }
+  const of = {
+    ...(json.whole === true && { whole: true as const }),
+    ...(json.stream === true && { stream: true as const }),
+  };
+  return { kind: 'staleness', ...readLag(json), ...of };
 }
 
 function readLag(json: Json): Lag {
@@ -146,7 +161,12 @@ function readScope(json: Json): FaultScope {
 function checkTogether(effect: FaultEffect, scope: FaultScope): void {
   const { operation, table, index, key } = scope;
   if (index !== undefined && key !== undefined) throw wrong('key', 'must not be given together with "index"');
+  if (effect.kind === 'staleness' && effect.stream) checkStream(effect, scope);
   if (effect.kind === 'staleness' && effect.whole) checkWhole(scope);
+  if (effect.kind === 'redelivery') {
+    const foreign = (['operation', 'index', 'key'] as const).find((field) => scope[field] !== undefined);
+    if (foreign !== undefined) throw wrong(foreign, 'is no field of a rule of kind redelivery');
+  }
   if (effect.kind === 'expiry') {
     const foreign = REQUEST_FIELDS.find((field) => scope[field] !== undefined);
     if (foreign !== undefined) throw wrong(foreign, 'is no field of a rule of kind expiry');
@@ -177,6 +197,13 @@ function checkWhole({ index, probability, operation }: FaultScope): void {
   if (index === undefined) throw wrong('whole', 'is given, and no "index"');
   if (probability !== undefined) throw wrong('probability', 'must not be given together with "whole"');
   if (operation !== undefined) throw wrong('operation', 'must not be given together with "whole"');
+}
+
+/** What has not come into a stream is missed by every read of it. */
+function checkStream({ whole }: { readonly whole?: true }, scope: FaultScope): void {
+  if (whole) throw wrong('whole', 'must not be given together with "stream"');
+  const foreign = (['index', 'key', 'probability', 'operation'] as const).find((field) => scope[field] !== undefined);
+  if (foreign !== undefined) throw wrong(foreign, 'must not be given together with "stream"');
 }
 
 function readIndex(json: Json): string | undefined {

@@ -353,7 +353,9 @@ function isOfClient(mutation: CoordinateWrite['mutation']): mutation is Mutation
  * @param partitions Q
  */
 export function makesSense(write: CoordinateWrite, partitions: number): boolean {
-  const { key, partitionKey, carried } = write;
+  const { key, partitionKey, carried, mutation, consistency } = write;
+  // Transactions are of `strict` tables.
+  if (!isOfClient(mutation) && consistency !== 'strict') return false;
   const isCarriedRightly = carried === undefined || (carried.kind === 'record') === isWrittenBlindly(write);
   return isCarriedRightly && collectionOf(key) === collectionPrefix(tableOf(key), partitionKey, partitions);
 }

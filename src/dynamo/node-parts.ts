@@ -206,8 +206,8 @@ function wireLeadership(basis: NodeBasis, parts: Surroundings & Replica): Leader
     },
     onConfig: (config) => events.configReceived(config),
   });
-  const derived: DerivedParts = wireDerived({ settings, env, acceptor, votes, coordinator });
   const locks = new KeyLock(limits);
+  const derived: DerivedParts = wireDerived({ settings, env, acceptor, votes, coordinator, locks });
   const finisher = new Finisher({
     acceptedKeys: (after, limit) => acceptor.rows.acceptedKeys(after, limit, (key) => gate.isLagging(key)),
     finish: (key, mode, done) => finishKey({ coordinator, locks }, key, mode, done),

@@ -1,6 +1,7 @@
 import { tableNameOf } from '../api/arn.ts';
 import type { AttributeMap } from '../api/attribute-value.ts';
 import { delayDistribution } from '../api/delay-model.ts';
+import { derivedStream } from '../api/derivation.ts';
 import type { FaultScope, Lag } from '../api/fault-rule.ts';
 import { type ByteString, encodeKeyValue, type KeyAttribute, type KeySchema } from '../api/primary-key.ts';
 import type { SecondaryIndex } from '../api/table-definition.ts';
@@ -9,7 +10,7 @@ import { normalisedKey } from './fault-scope.ts';
 import type { StorageDescription } from './table-cache.ts';
 
 /** A rule of kind staleness. */
-export type Staleness = Lag & FaultScope & { readonly whole?: true };
+export type Staleness = Lag & FaultScope & { readonly whole?: true; readonly stream?: true };
 
 /**
  * A staleness rule as the ring has to be told it: which records are held back, and until when. How likely a read is to
@@ -59,12 +60,16 @@ export class StalenessRule {
 
 /** The places of a table, with those of its indexes, that a staleness rule is for. None: it is for nothing there. */
 export function placesOfRule(rule: Staleness): (table: StorageDescription) => readonly LagPlace[] {
-  const { namespace: ruleNamespace, index: indexName, whole: isWhole = false } = rule;
+  const { namespace: ruleNamespace, index: indexName, whole: isWhole = false, stream: isOfStream = false } = rule;
   const tableName = rule.table === undefined ? undefined : tableNameOf(rule.table);
   const ruleKey = rule.key && normalisedKey(rule.key);
-  return ({ storageId: table, namespace, name, key: schema, indexes }) => {
+  return ({ storageId: table, namespace, name, key: schema, indexes, stream }) => {
     if (ruleNamespace !== undefined && ruleNamespace !== namespace) return [];
     if (tableName !== undefined && tableName !== name) return [];
+    if (isOfStream) {
+      const derived = derivedStream({ stream });
+      return derived === undefined ? [] : [{ kind: 'propagation', index: derived.storageId }];
+    }
     if (indexName !== undefined) {
       const index = indexes.find((each) => each.name === indexName);
       return index === undefined ? [] : [placeOfIndex(index, table, isWhole)];

@@ -77,15 +77,28 @@ async function readOrWrite(
   context: RequestContext,
 ): Promise<object> {
   const { operation, request } = seen;
-  const isEventual = OPERATION_TRAITS[operation].readsEventually?.(request) === true;
-  const firing = isEventual ? await parts.rules.fireFirst(seen, ({ kind }) => kind === 'staleness') : undefined;
-  if (firing === undefined) return execute(operation, request, context);
+  const isOfStream = operation === 'GetRecords';
+  const isLate = (effect: FaultEffect) => effect.kind === 'staleness' && (effect.stream === true) === isOfStream;
+  const isEventual = isOfStream || OPERATION_TRAITS[operation].readsEventually?.(request) === true;
+  const firing = isEventual ? await parts.rules.fireFirst(seen, isLate) : undefined;
+  const given = isOfStream ? { ...context, recordsAgain: () => recordsAgain(parts, seen, context) } : context;
+  if (firing === undefined) return execute(operation, request, given);
   tell(parts, firing, context);
   try {
-    return await execute(operation, request, { ...context, eventualReadsFrom: 'laggard' });
+    return await execute(operation, request, isOfStream ? given : { ...given, eventualReadsFrom: 'laggard' });
   } finally {
     firing.end();
   }
+}
+
+/** How many of the records that a read of a stream has found a rule wants to be answered once more. */
+async function recordsAgain(parts: FaultParts, seen: FaultRequest, context: RequestContext): Promise<number> {
+  const firing = await parts.rules.fireFirst(seen, ({ kind }) => kind === 'redelivery');
+  if (firing === undefined) return 0;
+  tell(parts, firing, context);
+  firing.end();
+  const { effect } = firing;
+  return effect.kind === 'redelivery' ? (effect.records ?? Number.POSITIVE_INFINITY) : 0;
 }
 
 /** @throws ApiError or ConnectionDropped if a rule fires */

@@ -128,8 +128,8 @@ export function lingeringBy(rules: Iterable<RuleInForce>, table: TablePlace, ite
 export function checkedRule(given: FaultRule, whyNoReplicaLags: string | undefined): FaultRule {
   const rule = readFaultRule(given);
   if (rule.namespace !== undefined) checkNamespace(rule.namespace);
-  // The entries of a whole index are late, whatever the replicas of a record wait for.
-  if (rule.kind === 'staleness' && !rule.whole && whyNoReplicaLags !== undefined) {
+  // The entries of a whole index, and the records of a stream, are late, whatever the replicas of a record wait for.
+  if (rule.kind === 'staleness' && !rule.whole && !rule.stream && whyNoReplicaLags !== undefined) {
     throw new AdminError(`"kind" cannot be staleness here: ${whyNoReplicaLags}`, 'kind');
   }
   return rule;

@@ -5,7 +5,7 @@ import { FRESH_MS } from './other-routers.ts';
 import type { RouterLimits } from './router-limits.ts';
 
 /** Which table a storage id stands for, and how the keys of its items are made. */
-export type StorageDescription = Pick<Table, 'storageId' | 'namespace' | 'name' | 'key' | 'indexes'>;
+export type StorageDescription = Pick<Table, 'storageId' | 'namespace' | 'name' | 'key' | 'indexes' | 'stream'>;
 
 /** The tables whose definitions are at hand: requests read and write items of no others. */
 export interface TablesAtHand {

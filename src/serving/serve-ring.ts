@@ -23,6 +23,7 @@ import { withFaults } from '../router/faulty-execute.ts';
 import type { IndexBuilder } from '../router/index-builder.ts';
 import { DEFAULT_NAMESPACE, namespaceOf } from '../router/namespace.ts';
 import { DEFAULT_ROUTER_LIMITS } from '../router/router-limits.ts';
+import { readStream, type StreamOptions, type StreamRecords } from '../router/stream-reader.ts';
 import type { TableAdmin } from '../router/table-admin.ts';
 import { TableCatalog } from '../router/table-catalog.ts';
 import { addFaultsOfFile } from '../seed/fault-file.ts';
@@ -76,6 +77,8 @@ export interface Serving {
   renewSecurity(): void;
   /** Where an item of a table lives. */
   locate(tableName: string, key: AttributeMap, namespace?: string): Promise<Location>;
+  /** The records of a table's stream. */
+  stream(tableName: string, options?: StreamOptions): StreamRecords;
   /** The rules of what goes wrong on purpose: of this router, if it is the only one. */
   readonly faults: FaultRules | ClusterFaults;
   /** What an administrator does to whole tables. */
@@ -131,6 +134,14 @@ export async function serveRing(
   const of = { ring, nodes, settings: config, traces, traceElsewhere };
   const admin = createAdmin({ ...of, faults, tables, expiry, clock: apiClock, lags });
   const traced = traces?.traced(execute) ?? execute;
+  const streamParts = {
+    client: ring.client,
+    streams: ring.client,
+    catalog,
+    timeOf: (atMs: number) => apiClock.timeOf(atMs),
+    nowMs: () => apiClock.now(),
+    wait: (ms: number) => delays.wait(ms),
+  };
   const web = createWeb({
     config,
     security,
@@ -156,6 +167,7 @@ export async function serveRing(
     },
     locate: async (tableName, key, namespace = DEFAULT_NAMESPACE) =>
       ring.locate(await catalog.itemKey(namespace, tableName, key)),
+    stream: (tableName, options) => readStream(streamParts, tableName, options),
     faults,
     tables,
     admin,

@@ -18,7 +18,8 @@ const image = fc.record({
   json: fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array)),
 });
 const maybeImage = fc.option(image, { nil: undefined });
-const change: fc.Arbitrary<Change> = fc.record({
+/** A change of an item, as its record carries it. */
+export const arbitraryChange: fc.Arbitrary<Change> = fc.record({
   stream: bytes(8).map((id) => id.slice(0, 8)),
   shards: fc.integer({ min: 1, max: 65_535 }),
   ballot,
@@ -38,5 +39,5 @@ export const arbitraryDerived: fc.Arbitrary<Derived> = fc.record({
   entries: fc.array(storeKey, { maxLength: 3 }),
   local: fc.array(fc.option(bytes(0), { nil: undefined }), { maxLength: 3 }),
   localBytes: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-  changes: fc.option(fc.array(change, { minLength: 1, maxLength: 3 }), { nil: undefined }),
+  changes: fc.option(fc.array(arbitraryChange, { minLength: 1, maxLength: 3 }), { nil: undefined }),
 });

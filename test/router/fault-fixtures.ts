@@ -20,6 +20,7 @@ const TABLES: readonly StorageDescription[] = [
       { ...globalIndex('by-customer', { partition: 'S:customer' }), storageId: 'by-cust' },
       globalIndex('no-entries', { partition: 'S:customer' }),
     ],
+    stream: { startedAtMs: 0, viewType: 'KEYS_ONLY', storageId: 'stream-0', shards: 1 },
   },
   { storageId: 'orders-3', namespace: 'worker-3', name: 'Orders', key: { partition: attribute('S:id') }, indexes: [] },
   {

@@ -297,6 +297,9 @@ describe('a staleness rule', () => {
     ]);
     // It has no entries: it is read from its table.
     expect(scopeOf({ index: 'no-entries', whole: true } as Partial<FaultRule>)).toEqual([place('orders-0')]);
+    expect(scopeOf({ stream: true, table: 'Orders' } as Partial<FaultRule>)).toEqual([
+      { kind: 'propagation', index: 'stream-0' },
+    ]);
     expect(scopeOf({ index: 'unknown' })).toEqual([]);
     expect(scopeOf({ table: 'Orders', namespace: '' })).toEqual([place('orders-0'), place('by-cust')]);
   });
@@ -317,6 +320,7 @@ describe('a staleness rule', () => {
     const { rules } = openRules({ whyNoReplicaLags: 'a reason' });
     expect(() => rules.add({ kind: 'staleness', worst: true, index: 'by-customer' })).toThrow('a reason');
     expect(rules.add({ kind: 'staleness', worst: true, index: 'by-customer', whole: true }).id).toBe('f1');
+    expect(rules.add({ kind: 'staleness', worst: true, stream: true }).id).toBe('f2');
   });
 
   test('follows the tables that it is for as they come and go', () => {

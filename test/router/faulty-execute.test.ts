@@ -333,6 +333,26 @@ describe('latency', () => {
   });
 });
 
+const ITERATOR = 'arn:aws:dynamodb:local:000000000000:table/Orders/stream/2026-12-01T12:00:00.000|1|AAAA';
+
+describe('redelivery', () => {
+  test('is asked for by reads of the stream of its table that have found records', async () => {
+    rules.add({ kind: 'redelivery', table: 'Orders', records: 3, times: 1 });
+    await execute('GetRecords', { ShardIterator: ITERATOR.replace('Orders', 'Others') }, CONTEXT);
+    await execute('GetRecords', { ShardIterator: ITERATOR }, CONTEXT);
+    await get();
+    expect(rules.list()[0]!.fired).toBe(0);
+    const [others, orders, item] = carriedOut.map(({ context }) => context.recordsAgain);
+    expect(item).toBeUndefined();
+    expect(await others!()).toBe(0);
+    expect(await orders!()).toBe(3);
+    expect(await orders!()).toBe(0);
+    expect(told).toEqual(['R1 f1 redelivery']);
+    rules.add({ kind: 'redelivery' });
+    expect(await orders!()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
 describe('staleness', () => {
   test('sends eventually consistent reads to a replica that lags, and no other request', async () => {
     rules.add({ kind: 'staleness', worst: true });
@@ -359,6 +379,15 @@ describe('staleness', () => {
     await errorOf(get());
     expect(carriedOut[0]!.context.eventualReadsFrom).toBe('laggard');
     expect(rules.isEmpty).toBe(true);
+  });
+
+  test('of a stream fires for reads of it, and for no other', async () => {
+    rules.add({ kind: 'staleness', worst: true, stream: true });
+    await get();
+    expect(carriedOut[0]!.context.eventualReadsFrom).toBeUndefined();
+    await execute('GetRecords', { ShardIterator: ITERATOR }, CONTEXT);
+    expect(carriedOut[1]!.context.eventualReadsFrom).toBeUndefined();
+    expect(rules.list()[0]!.fired).toBe(1);
   });
 
   test('mixes with fresh reads by its probability, the same for the same seed', async () => {

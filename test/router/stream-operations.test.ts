@@ -403,7 +403,7 @@ describe('of bad input', () => {
     }
     const type = { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER' };
     expect(await ask(type)).toMatch(/^ValidationException: SequenceNumber is required/);
-    for (const SequenceNumber of ['0'.repeat(20) + 'x', '9'.repeat(40), '000000000000001048577']) {
+    for (const SequenceNumber of [`${'0'.repeat(20)}x`, '9'.repeat(40), '000000000000001048577']) {
       expect(await ask({ ...type, SequenceNumber })).toBe(
         `ValidationException: Invalid SequenceNumber: ${SequenceNumber}`,
       );

@@ -156,7 +156,12 @@ test('capacity is twice that of single reads, also for what is not there', async
 
 test('what finds no units is cancelled, and charged nothing', async () => {
   const throughput = new ThroughputGate({ elapsedMs: () => 0 });
-  const { execute } = createRouter({ client: router.client, streams: router.client.streams, newId: randomUUID, throughput });
+  const { execute } = createRouter({
+    client: router.client,
+    streams: router.client.streams,
+    newId: randomUUID,
+    throughput,
+  });
   const { BillingMode: _, ...provisioned } = tableRequest({
     TableName: 'Slow',
     ProvisionedThroughput: { ReadCapacityUnits: 5, WriteCapacityUnits: 5 },

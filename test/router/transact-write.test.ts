@@ -556,7 +556,12 @@ describe('limited throughput', () => {
   beforeEach(async () => {
     nowMs = 0;
     const throughput = new ThroughputGate({ elapsedMs: () => nowMs });
-    const { execute } = createRouter({ client: router.client, streams: router.client.streams, newId: randomUUID, throughput });
+    const { execute } = createRouter({
+      client: router.client,
+      streams: router.client.streams,
+      newId: randomUUID,
+      throughput,
+    });
     const { BillingMode: _, ...provisioned } = tableRequest({
       TableName: 'Slow',
       ProvisionedThroughput: { ReadCapacityUnits: 10, WriteCapacityUnits: 5 },

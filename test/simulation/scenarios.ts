@@ -729,6 +729,7 @@ export const SCENARIOS = {
     mix: { ...STREAMED.mix, read: 0, rangeRead: 0, eventualRead: 0 },
     limits: { ...STREAMED.limits, cellChanges: 1, logHeadMs: 0, logCoveredMs: 0, outboxAgeMs: 40, outboxLaterMs: 40 },
   },
+  'stream-rotting': { ...STREAMED, rots: true, limits: { ...STREAMED.limits, statesKept: 0 } },
   // Nobody writes for so long that all that may be purged is.
   'stream-quiet': {
     ...STREAM_PURGING,
@@ -750,6 +751,14 @@ export const SCENARIOS = {
     trimsAfterMs: 500,
     indexes: { globals: 2, hasLocal: true, change: 'add', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 1 } },
     changes: { count: 3, kinds: ['join', 'leave', 'replace', 'again', 'absence'] },
+  },
+  // What transactions prepare is no change; what they settle is one of each item.
+  'stream-transactions': {
+    ...TRANSACTIONS,
+    isCollection: true,
+    indexes: { globals: 1, hasLocal: false, change: 'none', stream: { view: 'NEW_AND_OLD_IMAGES', shards: 1 } },
+    limits: { ...TRANSACTIONS.limits, ...SETTLING, ...LOGGING },
+    mix: { ...TRANSACTIONS.mix, touch: 1 },
   },
   'hosts-again': { ...HEALING, decidesByMembers: true, changes: { count: 3, kinds: ['again'] } },
   'hosts-moves': {
@@ -858,6 +867,30 @@ export const SCENARIOS = {
   },
   // Two items, many clients: they are in each other's way all the time.
   'transactions-crowd': { ...TRANSACTIONS, nodes: 3, partitions: 1, keys: 2, clients: 6, operations: 26, thinkMs: 10 },
+  // Many read what few write, and half of all messages take their time.
+  'transactions-reads': {
+    ...TRANSACTIONS,
+    keys: 2,
+    clients: 7,
+    operations: 60,
+    thinkMs: 5,
+    faults: 'stress',
+    crashes: false,
+    mix: { ...TRANSACTIONS.mix, put: 0, delete: 0, conditionalPut: 0, conditionalDelete: 0, read: 30, readTogether: 0 },
+  },
+  // Who leads gives up prepares whose coordinators go on; the items are written again soon.
+  'transactions-late': {
+    ...TRANSACTIONS,
+    nodes: 3,
+    partitions: 1,
+    keys: 2,
+    clients: 5,
+    operations: 40,
+    thinkMs: 10,
+    faults: 'lossy',
+    crashes: false,
+    mix: { ...TRANSACTIONS.mix, put: 8, delete: 0, conditionalPut: 0, conditionalDelete: 0, readTogether: 0 },
+  },
   'transactions-ranges': {
     ...TRANSACTIONS,
     isCollection: true,

@@ -11,6 +11,9 @@ import { CLOCK_START_MS, type VirtualTime } from './virtual-time.ts';
 
 /** Of each shard. */
 const READERS = 2;
+/** Between two questions, at most. */
+const REST_MS = 160;
+const LONG_REST_MS = 3_000;
 /** A reader asks again after so long. */
 const PATIENCE_MS = 300;
 const BEGINNING: LogPosition = { cell: 0, offset: 0 };
@@ -108,8 +111,10 @@ export class StreamReaders {
   }
 
   #readOn(reader: Reader): void {
-    const { time, random } = this.#parts;
-    time.after(20 + random.next() * 160, () => {
+    const { time, random, trimsAfterMs } = this.#parts;
+    // Who rests for long comes back to cells that are trimmed and purged.
+    const restMs = trimsAfterMs !== undefined && random.next() < 0.2 ? LONG_REST_MS : REST_MS;
+    time.after(20 + random.next() * restMs, () => {
       if (this.#isStopped) return;
       this.#ask(reader, () => this.#readOn(reader));
     });

@@ -40,7 +40,7 @@ export function drawTransaction(draws: Draws): TransactionAction {
     if (chance < 0.3) return { key: key.storeKey, call: { kind: 'delete', ...(condition && { condition }) } };
     return { key: key.storeKey, call: { kind: 'put', value: draws.newValue(key), ...(condition && { condition }) } };
   });
-  return { kind: 'transaction', keys, parts, hasToken: random.next() < 0.4 };
+  return { kind: 'transaction', keys, parts, hasToken: random.next() < 0.6 };
 }
 
 export function drawTogether(draws: Draws): TogetherAction {

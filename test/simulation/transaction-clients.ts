@@ -23,7 +23,9 @@ import type { Coordinate, SimulatedKey } from './workload.ts';
 /** How a leader may fare. */
 const DEATH_CHANCE = 0.2;
 /** A client of the ring that hears nothing gives up a request after a while; its coordinator may go on. */
-const GIVES_UP_EARLY = 0.06;
+const GIVES_UP_EARLY = 0.08;
+/** Half of those requests are late on the way to their coordinator, by up to so long: it gets them when nobody waits any more. */
+const LATE_MS = 500;
 const WORST_SKEW_MS = 300;
 /** How often a transaction with a token is sent again. */
 const TRIES = 4;
@@ -137,15 +139,16 @@ export class TransactionClients {
     const { time, random, limits, rules, partitions } = this.#parts;
     /** What is answered to a leader that has died is lost; and one that lives may not wait for an answer. */
     const once = <T>(done: (answer: T) => void, silence: T) => {
+      const givesUp = !isPatient && random.next() < GIVES_UP_EARLY;
+      const lateMs = givesUp && random.next() < 0.5 ? random.next() * LATE_MS : 0;
       let isAnswered = false;
       const answer = (value: T) => {
         if (isAnswered) return;
         isAnswered = true;
         clock.after(0, () => done(value));
       };
-      const patienceMs = !isPatient && random.next() < GIVES_UP_EARLY ? random.next() * 40 : limits.opLifeMs + 60;
-      time.after(patienceMs, () => answer(silence));
-      return answer;
+      time.after(givesUp ? random.next() * 40 : limits.opLifeMs + 60, () => answer(silence));
+      return { answer, lateMs };
     };
     return {
       clock,
@@ -154,16 +157,20 @@ export class TransactionClients {
       rules,
       partitions,
       write: ({ key, mutation, derivation }, done) => {
-        const answer = once<WriteOutcome>(done, { kind: 'unknown' });
+        const { answer, lateMs } = once<WriteOutcome>(done, { kind: 'unknown' });
         const target = this.#targetOf(key);
         const host = this.#hostFor(target);
         if (host === undefined) return void clock.after(10, () => answer({ kind: 'unavailable', needed: 1, got: 0 }));
         const { storeKey, partitionKey } = target;
         const more = { partitionKey, consistency: 'strict', wantsOld: true, derivation } as const;
-        this.#parts.write(target, host, writeOf(storeKey, mutation, more), answer);
+        const request = writeOf(storeKey, mutation, more);
+        if (lateMs === 0) return this.#parts.write(target, host, request, answer);
+        time.after(lateMs, () => {
+          if (host.votes) this.#parts.write(target, host, request, answer);
+        });
       },
       look: ({ key, derivation }, done) => {
-        const answer = once<LookAnswer>(done, { kind: 'unavailable', needed: 1, got: 0 });
+        const { answer } = once<LookAnswer>(done, { kind: 'unavailable', needed: 1, got: 0 });
         const target = this.#targetOf(key);
         const host = this.#hostFor(target);
         if (host === undefined) return void clock.after(10, () => answer({ kind: 'unavailable', needed: 1, got: 0 }));

@@ -7,8 +7,8 @@ import { StreamLogs } from '../log/stream-logs.ts';
 import type { NodeSettings } from '../node-settings.ts';
 import type { Acceptor } from '../registers/acceptor.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
-import { runTask } from '../task.ts';
-import { freeItem } from '../transactions/decision.ts';
+import type { KeyLock } from '../registers/key-lock.ts';
+import { type Freed, freeItem } from '../transactions/decision.ts';
 import { LedgerSweep } from '../transactions/ledger-sweep.ts';
 import { OutboxFinisher } from './outbox-finisher.ts';
 import { Propagation } from './propagation.ts';
@@ -30,10 +30,11 @@ interface DerivedBasis {
   readonly acceptor: Acceptor;
   readonly votes: PartitionVotes;
   readonly coordinator: Coordinator;
+  readonly locks: KeyLock;
 }
 
 /** Makes the parts of a node that keep global indexes and the logs of streams up to date. */
-export function wireDerived({ settings, env, acceptor, votes, coordinator }: DerivedBasis): DerivedParts {
+export function wireDerived({ settings, env, acceptor, votes, coordinator, locks }: DerivedBasis): DerivedParts {
   const { id: self, limits } = settings;
   const { clock } = env;
   const { outbox } = acceptor.rows;
@@ -56,6 +57,12 @@ export function wireDerived({ settings, env, acceptor, votes, coordinator }: Der
     if (votes.votingConfig(partitionOf(key)) === undefined) return undefined;
     return coordinator.configOfKey(key).members.find(({ node }) => coordinator.isUp(node))?.node === self;
   };
+  /** In turn with the writes of the key here: several transactions that left it would be in each other's way. */
+  const free = (key: StoreKey, done: (freed: Freed) => void) => {
+    const begin = () =>
+      freeItem(coordinator, { requestId: undefined, key, deadlineMs: coordinator.deadline(), isUntold: true });
+    if (!locks.run(key, begin, done)) done({ kind: 'overloaded' });
+  };
   const outboxFinisher = new OutboxFinisher({
     clock,
     limits,
@@ -64,10 +71,9 @@ export function wireDerived({ settings, env, acceptor, votes, coordinator }: Der
     settle(key, when, done) {
       const settle = () => propagation.settleKey(key, when, done);
       if (acceptor.stateOf(key).committed?.isPending !== true) return settle();
-      const operation = { requestId: undefined, key, deadlineMs: coordinator.deadline(), isUntold: true };
-      runTask(freeItem(coordinator, operation), settle);
+      free(key, settle);
     },
   });
-  const ledgerSweep = new LedgerSweep({ store: env.store, coordinator, isFirst });
+  const ledgerSweep = new LedgerSweep({ store: env.store, coordinator, isFirst, free });
   return { propagation, propagationHold, outboxFinisher, logs, logDesk: new LogDesk(coordinator, logs), ledgerSweep };
 }

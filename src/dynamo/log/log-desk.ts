@@ -1,7 +1,8 @@
 import type { Departure } from '../../api/departure.ts';
+import { TICKS_PER_MS } from '../ballot.ts';
 import type { Failure } from '../client.ts';
 import type { AnswerTo, DrainLog, EndLog, LogEndsOf, LogRequest, ReadLog, TrimLog } from '../coordination-messages.ts';
-import { logPrefix } from '../keyspace.ts';
+import { logPrefix, partitionOf } from '../keyspace.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
 import { runTask, runUntilGone } from '../task.ts';
 import type { LogAccess } from './log-access.ts';
@@ -62,10 +63,18 @@ export class LogDesk {
   }
 
   /** A process may have made the request up. */
-  #isOfLog({ key }: LogRequest): boolean {
+  #isOfLog(request: LogRequest): boolean {
+    const { key } = request;
     const { partitions } = this.#coordinator.view;
+    if (request.kind === 'trim-log' && !isTime(request.beforeMs)) return false;
+    if (partitionOf(key) >= partitions) return false;
     return isCellKey(key, (stream, partition) => logPrefix(stream, partition, partitions));
   }
+}
+
+/** Whether a number can be a time in ms since 1970, which has a ballot. */
+function isTime(ms: number): boolean {
+  return ms >= 0 && ms * TICKS_PER_MS <= Number.MAX_SAFE_INTEGER;
 }
 
 const NO_LOG: Failure = { kind: 'unavailable', needed: 1, got: 0 };

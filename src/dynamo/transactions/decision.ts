@@ -111,7 +111,7 @@ function* readLedger(
 }
 
 /** Whether an item is free for a write, as far as transactions go. `held`: one is under way. */
-type Freed = { readonly kind: 'free' } | { readonly kind: 'held' } | Failure;
+export type Freed = { readonly kind: 'free' } | { readonly kind: 'held' } | Failure;
 
 /**
  * Has what a transaction has prepared of an item settled, if it is decided. One that has taken longer than it may is aborted

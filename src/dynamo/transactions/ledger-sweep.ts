@@ -1,13 +1,14 @@
+import type { Clock } from '../../env/clock.ts';
 import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
 import { TICKS_PER_MS } from '../ballot.ts';
-import { type Failure, SYSTEM_TABLE } from '../client.ts';
+import { SYSTEM_TABLE } from '../client.ts';
 import { storeKeyOf, tableRange } from '../keyspace.ts';
 import { ballotIn, decodeRecord } from '../record.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
 import { readStrongly } from '../registers/register-read.ts';
 import { RepeatedPass } from '../registers/repeated-pass.ts';
-import { runTask, type Task, together } from '../task.ts';
-import { abort, freeItem, isOverdue, writeLedger } from './decision.ts';
+import { runTask, type Task, together, wait } from '../task.ts';
+import { abort, type Freed, isOverdue, writeLedger } from './decision.ts';
 import { forgetAttempt, type LedgerEntry, ledgerEntryOf, ledgerKey, ledgerOf, markSettled } from './ledger.ts';
 
 /** The most rows that one pass looks at: of transactions of 100 items, some 20 ms. The next one goes on behind them. */
@@ -20,7 +21,11 @@ interface LedgerSweepParts {
   readonly coordinator: Coordinator;
   /** Whether this node is the first member that seems up of a key's partition; undefined if it has no vote there. */
   readonly isFirst: (key: StoreKey) => boolean | undefined;
+  /** As `freeItem`, in turn with all else that this node writes of the key. */
+  readonly free: Free;
 }
+
+type Free = (key: StoreKey, done: (freed: Freed) => void) => void;
 
 /**
  * Ends transactions that nobody leads any more, and forgets those that nobody will ask for (docs/protocol.md section 17.4).
@@ -35,7 +40,7 @@ export class LedgerSweep {
   constructor(parts: LedgerSweepParts) {
     this.#parts = parts;
     const { clock, settings } = parts.coordinator;
-    const work = (ledger: string, done: () => void) => runTask(sweepEntry(parts.coordinator, ledger), done);
+    const work = (ledger: string, done: () => void) => runTask(sweepEntry(parts, ledger), done);
     const find = () => this.#overdue();
     this.#passes = new RepeatedPass({ clock, intervalMs: settings.limits.finishIntervalMs, find, work });
   }
@@ -99,7 +104,7 @@ function isForgotten({ clock, settings: { limits } }: Coordinator, entry: Ledger
 }
 
 /** Takes one transaction as far towards its end as is possible now. */
-function* sweepEntry(coordinator: Coordinator, ledger: string): Task<void> {
+function* sweepEntry({ coordinator, free }: LedgerSweepParts, ledger: string): Task<void> {
   const operation = { requestId: undefined, deadlineMs: coordinator.deadline() };
   const key = storeKeyOf(ledgerKey(ledger), coordinator.view.partitions);
   const read = yield* readStrongly(coordinator, { ...operation, key });
@@ -111,7 +116,7 @@ function* sweepEntry(coordinator: Coordinator, ledger: string): Task<void> {
     entry = { ...entry, state: decided.isCommitted ? 'COMMITTED' : 'ABORTED' };
   }
   if (!entry.isSettled) {
-    const isSettled = yield* settleAll(coordinator, entry.keys);
+    const isSettled = yield* settleAll(coordinator.clock, entry.keys, free);
     if (!isSettled) return;
   }
   if (isForgotten(coordinator, entry)) yield* writeLedger(coordinator, operation, ledger, forgetAttempt(entry));
@@ -119,19 +124,19 @@ function* sweepEntry(coordinator: Coordinator, ledger: string): Task<void> {
 }
 
 /** @returns whether no item has anything of a decided attempt any more */
-function* settleAll(coordinator: Coordinator, keys: readonly StoreKey[]): Task<boolean> {
+function* settleAll(clock: Clock, keys: readonly StoreKey[], free: Free): Task<boolean> {
   for (let at = 0; at < keys.length; at += ITEMS_AT_ONCE) {
-    const deadlineMs = coordinator.deadline();
-    const tasks = keys
-      .slice(at, at + ITEMS_AT_ONCE)
-      .map((key) => freeItem(coordinator, { requestId: undefined, key, deadlineMs, isUntold: true }));
-    const freed = yield* together(coordinator.clock, tasks);
+    const some = keys.slice(at, at + ITEMS_AT_ONCE);
+    const freed = yield* together(
+      clock,
+      some.map((key) => wait<Freed>(clock, (resume) => free(key, resume))),
+    );
     if (!freed.every(isRidOfIt)) return false;
   }
   return true;
 }
 
 /** What another transaction holds has nothing of this one; and a table that is gone has no items. */
-function isRidOfIt({ kind }: { readonly kind: 'free' | 'held' | Failure['kind'] }): boolean {
+function isRidOfIt({ kind }: Freed): boolean {
   return kind === 'free' || kind === 'held' || kind === 'table-gone';
 }

@@ -2,7 +2,7 @@ import type { Mutation, MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Failure, WriteOutcome } from '../client.ts';
 import { storeKeyOf, tableOf } from '../keyspace.ts';
-import { runTask, type Task, together, wait, waitAtMost } from '../task.ts';
+import { pause, runTask, type Task, together, wait, waitAtMost } from '../task.ts';
 import type { ActionOutcome, TransactionOutcome, TransactionRequest } from '../transaction-client.ts';
 import { isOverdue } from './decision.ts';
 import {
@@ -90,6 +90,7 @@ function* begin(attempt: Attempt): Task<TransactionOutcome | undefined> {
     const isOver = isOverdue({ clock: door.clock, settings: door }, earlier);
     if (earlier.state === 'PREPARING' && !isOver) return { kind: 'in-progress' };
     if (earlier.state === 'PREPARING') yield* changeLedger(attempt, decideAttempt(earlier, 'ABORTED'));
+    yield* pause(door.clock, 1);
   }
   return NOT_DONE;
 }
@@ -143,6 +144,7 @@ function* decide(attempt: Attempt, isReady: boolean): Task<'COMMITTED' | 'ABORTE
       return isReady ? 'unknown' : 'ABORTED';
     }
     if (door.clock.elapsedMs() >= untilMs) return isReady ? 'unknown' : 'ABORTED';
+    yield* pause(door.clock, door.limits.maxBackoffMs);
   }
 }
 

@@ -172,6 +172,81 @@ describe('an outbox', () => {
   });
 });
 
+describe('an outbox row of an item with a stream', () => {
+  const change = (at: number) => ({
+    stream: 'a stream',
+    shards: 1,
+    ballot: ballot(at),
+    event: 'INSERT' as const,
+    by: undefined,
+    key: { size: 1, json: Buffer.from('{}') },
+    old: undefined,
+    next: undefined,
+  });
+  /** @param dueAt 0: nothing is due to an index */
+  const changed = (at: number, dueAt: number, changes: readonly number[]): ItemRecord => {
+    const { derived } = record(at, dueAt);
+    return new ItemRecord({
+      ballot: ballot(at),
+      item: undefined,
+      partitionKey: 'apple',
+      lineage: [],
+      derived: { ...derived!, changes: changes.map(change) },
+    });
+  };
+  const logged = (hlc: number): Settled => ({ ...NOTHING_SETTLED, logged: ballot(hlc) });
+
+  test('stays until the log has its newest change and its entries are in place, in whatever order', () => {
+    for (const marks of [
+      [due(2), logged(2)],
+      [logged(2), due(2)],
+    ]) {
+      const { outbox, commit } = open();
+      commit(changed(2, 2, [1, 2]));
+      outbox.settled(KEY, logged(1));
+      for (const mark of marks) {
+        expect(outbox.has(KEY)).toBe(true);
+        outbox.settled(KEY, mark);
+      }
+      expect(outbox.has(KEY)).toBe(false);
+    }
+  });
+
+  test('is there for changes alone, and goes with a record that has none', () => {
+    const { outbox, commit } = open();
+    commit(changed(1, 0, [1]));
+    expect(outbox.has(KEY)).toBe(true);
+    commit(changed(2, 0, []), changed(1, 0, [1]));
+    expect(outbox.has(KEY)).toBe(false);
+  });
+
+  test('grows old while one half is behind, however often the other one is settled', () => {
+    const { outbox, clock, commit } = open();
+    commit(changed(1, 1, [1]));
+    clock.advance(100);
+    commit(changed(2, 2, [1, 2]), changed(1, 1, [1]));
+    outbox.settled(KEY, logged(1));
+    expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 5_000 }]);
+    outbox.settled(KEY, { due: ballot(1), logged: ballot(2) });
+    expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 5_100 }]);
+  });
+
+  test('is read as a version before wrote it, which knew no streams', () => {
+    const { store, outbox } = open();
+    const row = Buffer.alloc(26);
+    row.writeDoubleBE(4_000, 0);
+    row.writeDoubleBE(3, 8);
+    row.writeUIntBE(1, 16, 6);
+    row.writeUInt32BE(1, 22);
+    store.put('outbox', KEY, row);
+    expect(outbox.page('')).toEqual([{ key: KEY, sinceMs: 4_000 }]);
+    outbox.settled(KEY, due(2));
+    expect(outbox.has(KEY)).toBe(true);
+    outbox.settled(KEY, due(3));
+    expect(outbox.has(KEY)).toBe(false);
+  });
+});
+
 test('marks only grow, and the one that was noted longest ago is forgotten', () => {
   const marks = new SettledMarks(2);
   marks.note('a', due(3));
