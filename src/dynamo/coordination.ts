@@ -47,7 +47,7 @@ import type { Change } from './registers/register-write.ts';
 import { UNREADABLE } from './registers/replica-rows.ts';
 import { consistentReadQuorum, readSloppily, writeSloppily } from './registers/sloppy-quorum.ts';
 import { answered, runTask, runUntilGone, type Task } from './task.ts';
-import { type DecidedItem, readDecided, writeOnceFree } from './transactions/decision.ts';
+import { type DecidedItem, readDecided, versionOf, writeOnceFree } from './transactions/decision.ts';
 import { changeItem, pendingAfter } from './transactions/item-change.ts';
 
 /** The parts of a node that the requests of clients need. */
@@ -263,8 +263,8 @@ export class Coordination implements CoordinatingNode {
     const operation = { requestId, key, deadlineMs: coordinator.deadline(budgetMs), derivation };
     runTask(readDecided(coordinator, operation), (read) => {
       if (read.kind !== 'decided') return reply(read);
-      const { item, version, isHeld } = read;
-      reply({ kind: 'looked', item, version, isHeld });
+      const { item, isHeld } = read;
+      reply({ kind: 'looked', item, version: versionOf(read), isHeld });
     });
   }
 

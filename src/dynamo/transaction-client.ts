@@ -14,14 +14,23 @@ export interface TransactionAction {
   readonly derivation?: Derivation | undefined;
 }
 
+export interface TransactionToken {
+  /** The client's token with all that scopes it. */
+  readonly name: ByteString;
+  /** Under one name, another one is another request. */
+  readonly digest: string;
+  /**
+   * Whether tables were deleted, by their ids. A token that was used for such tables alone is free for others. Default: they
+   * are there. Rejects if that cannot be found out now.
+   */
+  readonly areGone?: ((tables: readonly ByteString[]) => Promise<boolean>) | undefined;
+}
+
 export interface TransactionRequest {
   /** 1 to 100. */
   readonly actions: readonly TransactionAction[];
-  /**
-   * Makes a repetition within ten minutes answer what the first one came to. `name` is the client's token with all that
-   * scopes it; under one name, another `digest` is another request.
-   */
-  readonly token?: { readonly name: ByteString; readonly digest: string } | undefined;
+  /** Makes a repetition within ten minutes answer what the first one came to. */
+  readonly token?: TransactionToken | undefined;
   /** As in `WriteOptions`. */
   readonly requestId?: string | undefined;
 }

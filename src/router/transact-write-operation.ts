@@ -9,6 +9,7 @@ import {
   type TransactWriteItem,
   type TransactWriteItemsRequest,
 } from '../api/operations.ts';
+import type { ByteString } from '../api/primary-key.ts';
 import { transactedCheck, transactedRead, transactedWrite, transactionCapacity } from '../api/transaction-capacity.ts';
 import { TransactionDigest, tokenName } from '../api/transaction-digest.ts';
 import {
@@ -27,6 +28,7 @@ import type {
 } from '../dynamo/transaction-client.ts';
 import { chargeTogether } from './charge-together.ts';
 import { clusterError } from './cluster-errors.ts';
+import { areTablesGone } from './gone-tables.ts';
 import { inParallel } from './in-parallel.ts';
 import { type ItemCollectionMetrics, sizedItem } from './item-write.ts';
 import { byTable, metricsByTable } from './members-by-table.ts';
@@ -93,7 +95,8 @@ export function createTransactWriteOperation(parts: TransactParts): TransactWrit
       const place = (table: Planned['table'], { action, image }: AskedAction) => placeAction(table, action, image);
       const planned = await planTransaction(catalog, asked, place, { context, namespace });
       checkTransactionBytes(planned.reduce((sum, { action, image }) => sum + actionBytes(action, image), 0));
-      const token = await options.token();
+      const named = await options.token();
+      const token = named && { ...named, areGone: (ids: readonly ByteString[]) => areTablesGone(catalog, ids) };
       const settle = charge(parts, planned);
       const outcome = await client.transact({
         actions: planned.map(actionOf),

@@ -78,7 +78,7 @@ export class Outbox {
     this.#countedThrough = page.length < PAGE ? END : page.at(-1)!.key;
     for (const { key } of page) {
       this.#add(key, 1);
-      if (this.#isHeld(key)) this.#pending.add(key);
+      if (this.#isPending(key)) this.#pending.add(key);
     }
     if (page.length === PAGE) this.#timer = this.#clock.after(COUNT_PAUSE_MS, () => this.#countOn());
   }
@@ -195,7 +195,12 @@ export class Outbox {
     this.#store.remove('outbox', key);
   }
 
+  /** Most records have nothing pending, and are not looked at. */
   #isHeld(key: StoreKey): boolean {
+    return (key > this.#countedThrough || this.#pending.has(key)) && this.#isPending(key);
+  }
+
+  #isPending(key: StoreKey): boolean {
     const record = this.#store.get('items', key);
     return record !== undefined && record !== DAMAGED && isPendingIn(record);
   }

@@ -2,6 +2,7 @@ import type { ItemImage } from '../../api/item.ts';
 import { applyMutation, type Mutation } from '../../api/mutation.ts';
 import type { Failure } from '../client.ts';
 import { storeKeyOf, tableOf } from '../keyspace.ts';
+import type { NodeSettings } from '../node-settings.ts';
 import type { ItemRecord } from '../record.ts';
 import type { Coordinator } from '../registers/coordinator.ts';
 import type { WriteAnswer } from '../registers/handed-back.ts';
@@ -21,8 +22,8 @@ import { committedItem, type Pending, type TransactionAttempt } from './pending-
 export interface DecidedItem {
   readonly kind: 'decided';
   readonly item: ItemImage | undefined;
-  /** Another one as soon as the item may be another; it never comes again. */
-  readonly version: string;
+  /** The attempt that has made the item, if that is committed and not settled yet. */
+  readonly committed: string | undefined;
   /** Whether a transaction holds the item that is not decided. */
   readonly isHeld: boolean;
   readonly record: ItemRecord | undefined;
@@ -75,19 +76,23 @@ export function* readSettled(coordinator: Coordinator, operation: Operation): Ta
 }
 
 function asItIs(record: ItemRecord | undefined): DecidedItem {
-  return { kind: 'decided', item: record?.item, version: versionOf(record), isHeld: false, record };
+  return { kind: 'decided', item: record?.item, committed: undefined, isHeld: false, record };
 }
 
 function asDecided(record: ItemRecord, pending: Pending, { state }: LedgerEntry): DecidedItem {
   if (state === 'COMMITTED') {
-    const version = `committed ${pending.attempt}`;
-    return { kind: 'decided', item: committedItem(pending, record.item), version, isHeld: false, record };
+    const { attempt } = pending;
+    return { kind: 'decided', item: committedItem(pending, record.item), committed: attempt, isHeld: false, record };
   }
   return { ...asItIs(record), isHeld: state === 'PREPARING' };
 }
 
-/** A record that is chosen again keeps it: it names the attempt that made the record. */
-function versionOf(record: ItemRecord | undefined): string {
+/**
+ * Names the version of an item: another one as soon as the item may be another, and it never comes again. A record that is
+ * chosen again keeps it: it names the attempt that made the record. Apart from the read, since most who read need none.
+ */
+export function versionOf({ record, committed }: DecidedItem): string {
+  if (committed !== undefined) return `committed ${committed}`;
   if (record === undefined) return 'none';
   const last = record.lineage.at(-1);
   const { coordinator, boot, hlc } = last ?? record.ballot;
@@ -140,7 +145,7 @@ export function* freeItem(coordinator: Coordinator, operation: Operation): Task<
 
 /** Whether an attempt is older than any that is led to its end. A clock that was set back must not keep it for ever. */
 export function isOverdue(
-  { clock, settings: { limits } }: Pick<Coordinator, 'clock' | 'settings'>,
+  { clock, settings: { limits } }: Pick<Coordinator, 'clock'> & { readonly settings: Pick<NodeSettings, 'limits'> },
   { createdAtMs }: LedgerEntry,
 ): boolean {
   const ageMs = clock.now() - createdAtMs;

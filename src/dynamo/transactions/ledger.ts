@@ -83,8 +83,9 @@ type Condition = NonNullable<Mutation['condition']>;
  * Begins an attempt, unless another one is under way or has the token: then the write answers that one.
  * @param entry the new one
  * @param tokenKeptMs as in `NodeLimits`
+ * @param gone one that was committed, of which no table is there any more: it has the token no longer
  */
-export function beginAttempt(entry: LedgerEntry, tokenKeptMs: number): Mutation {
+export function beginAttempt(entry: LedgerEntry, tokenKeptMs: number, gone?: LedgerEntry): Mutation {
   const isOver = and(
     and(is('state', { S: 'COMMITTED' }), { kind: 'exists', path: ['settled'] }),
     compare('createdAt', '<', { N: String(entry.createdAtMs - tokenKeptMs) }),
@@ -94,7 +95,9 @@ export function beginAttempt(entry: LedgerEntry, tokenKeptMs: number): Mutation 
     left: { kind: 'not-exists', path: ['state'] },
     right: { kind: 'or', left: is('state', { S: 'ABORTED' }), right: isOver },
   };
-  return { kind: 'put', item: imageOf(entry), condition: isFree };
+  const isOfGone = gone && is('attempt', binary(gone.attempt));
+  const condition: Condition = isOfGone === undefined ? isFree : { kind: 'or', left: isOfGone, right: isFree };
+  return { kind: 'put', item: imageOf(entry), condition };
 }
 
 /** Decides an attempt, unless it is decided; then the write answers how. */

@@ -1,9 +1,10 @@
 import type { Mutation, MutationOutcome } from '../../api/mutation.ts';
 import type { ByteString } from '../../api/primary-key.ts';
 import type { Failure, WriteOutcome } from '../client.ts';
-import { storeKeyOf } from '../keyspace.ts';
-import { pause, runTask, type Task, together, waitAtMost } from '../task.ts';
+import { storeKeyOf, tableOf } from '../keyspace.ts';
+import { pause, runTask, type Task, together, wait, waitAtMost } from '../task.ts';
 import type { ActionOutcome, TransactionOutcome, TransactionRequest } from '../transaction-client.ts';
+import { isOverdue } from './decision.ts';
 import {
   beginAttempt,
   decideAttempt,
@@ -61,8 +62,10 @@ export function* transact(door: TransactionDoor, request: TransactionRequest): T
 /** @returns why the attempt cannot begin; undefined if it has */
 function* begin(attempt: Attempt): Task<TransactionOutcome | undefined> {
   const { door, entry, deadlineMs } = attempt;
+  /** One whose tables are gone, as was found out. */
+  let gone: LedgerEntry | undefined;
   while (door.clock.elapsedMs() < deadlineMs) {
-    const outcome = yield* changeLedger(attempt, beginAttempt(entry, door.limits.tokenKeptMs));
+    const outcome = yield* changeLedger(attempt, beginAttempt(entry, door.limits.tokenKeptMs, gone));
     if (outcome.kind === 'applied') return undefined;
     if (outcome.kind !== 'condition-failed') {
       if (outcome.kind !== 'unknown' && outcome.kind !== 'storage-failed') return failureOf(outcome);
@@ -71,17 +74,44 @@ function* begin(attempt: Attempt): Task<TransactionOutcome | undefined> {
       return isOf(found, entry) ? undefined : NOT_DONE;
     }
     const earlier = ledgerEntryOf(outcome.current)!;
+    if (earlier.state === 'COMMITTED') {
+      const isGone: boolean | undefined = yield* areGone(attempt, tablesOf(earlier, entry));
+      if (isGone === undefined) return NOT_DONE;
+      if (isGone) {
+        gone = earlier;
+        continue;
+      }
+    }
     if (earlier.digest !== entry.digest) return { kind: 'token-mismatch' };
     if (earlier.state === 'COMMITTED') {
       if (!earlier.isSettled) yield* settleAfterCommit({ ...attempt, entry: earlier });
       return { kind: 'committed', isRepeated: true, items: [] };
     }
-    const ageMs = entry.createdAtMs - earlier.createdAtMs;
-    if (earlier.state === 'PREPARING' && ageMs >= 0 && ageMs <= door.limits.opLifeMs) return { kind: 'in-progress' };
+    const isOver = isOverdue({ clock: door.clock, settings: door }, earlier);
+    if (earlier.state === 'PREPARING' && !isOver) return { kind: 'in-progress' };
     if (earlier.state === 'PREPARING') yield* changeLedger(attempt, decideAttempt(earlier, 'ABORTED'));
     yield* pause(door.clock, 1);
   }
   return NOT_DONE;
+}
+
+/** The tables of an attempt, if another one is on none of them. */
+function tablesOf(earlier: LedgerEntry, other: LedgerEntry): readonly ByteString[] {
+  const tables = new Set(earlier.keys.map(tableOf));
+  return other.keys.some((key) => tables.has(tableOf(key))) ? [] : [...tables];
+}
+
+/**
+ * Whether all these tables were deleted. Then a token that was used there is free for others: who creates a table anew does not
+ * ask for what was done to the old one.
+ * @returns undefined if that cannot be found out now
+ */
+function* areGone({ door, request }: Attempt, tables: readonly ByteString[]): Task<boolean | undefined> {
+  const ask = request.token?.areGone;
+  if (ask === undefined || tables.length === 0) return false;
+  return yield* wait<boolean | undefined>(door.clock, (resume) => {
+    ask(tables).then(resume, () => resume(undefined));
+  });
 }
 
 function prepareAll({ door, request, ledger, entry }: Attempt): Task<WriteOutcome[]> {

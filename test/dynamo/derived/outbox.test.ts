@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type Ballot, NO_BALLOT } from '../../../src/dynamo/ballot.ts';
 import { Outbox } from '../../../src/dynamo/derived/outbox.ts';
 import { NOTHING_SETTLED, type Settled } from '../../../src/dynamo/derived/settled.ts';
@@ -256,4 +256,13 @@ test('marks only grow, and the one that was noted longest ago is forgotten', () 
   marks.note('a', due(4));
   marks.note('c', due(1));
   expect([marks.of('a'), marks.of('b'), marks.of('c')]).toEqual([due(4), NOTHING_SETTLED, due(1)]);
+});
+
+test('an outbox looks at no item that no transaction has prepared', () => {
+  const { store, outbox, commit } = open();
+  commit(record(1));
+  const get = vi.spyOn(store, 'get');
+  outbox.settled(KEY, due(1));
+  expect(outbox.count).toBe(0);
+  expect(get.mock.calls.filter(([name]) => name === 'items')).toEqual([]);
 });
