@@ -9,14 +9,14 @@ import { clusterError } from './cluster-errors.ts';
 import { type OtherRouters, olderInUseMs } from './other-routers.ts';
 import type { Place } from './stored-definitions.ts';
 import {
+  endStreamRow,
   isOver,
   listStreamRows,
-  putStreamRow,
   removeStreamRow,
   type StreamRow,
   streamRowPages,
 } from './stream-rows.ts';
-import { ADMINISTRATOR, type TableCatalog } from './table-catalog.ts';
+import type { TableCatalog } from './table-catalog.ts';
 
 export interface StreamKeeperParts {
   readonly client: DynamoClient;
@@ -63,6 +63,11 @@ export class StreamKeeper {
   /** Looks at the streams of a table, which may have changed or be gone. */
   begin({ namespace, name }: Place): void {
     this.#work.begin(`${namespace}/${name}`, () => this.#step({ namespace, name }));
+  }
+
+  /** As `begin`, after a while: of a table that is still seen to be deleted for so long. */
+  async beginLater(place: Place, ms: number): Promise<void> {
+    if (await this.#parts.wait?.(ms)) this.begin(place);
   }
 
   /** Resolves when nothing is left to do for the streams of a table, or after `ms`. */
@@ -137,7 +142,7 @@ export class StreamKeeper {
 
   /** @returns whether nothing is left to be done; false: to be called again */
   async #step({ namespace, name }: Place): Promise<boolean> {
-    const { client, catalog, newStreams } = this.#parts;
+    const { client, catalog, newStreams, nowMs } = this.#parts;
     // Before the definition: a row follows the definition that has its stream, so one that is not there by then is of the past.
     const { rows } = await listStreamRows(client, {
       namespace,
@@ -145,7 +150,8 @@ export class StreamKeeper {
       after: undefined,
       limit: STREAMS_OF_TABLE,
     });
-    const table = await catalog.present(namespace, name, ADMINISTRATOR);
+    // A table that has been DELETING for its time goes now.
+    const table = await catalog.present(namespace, name, { kind: 'client', nowMs: nowMs() });
     const present = table?.transition?.status === 'DELETING' ? undefined : table;
     if (present !== undefined && isOlderThanChanges(present)) {
       const renew = (each: Table) => (isOlderThanChanges(each) ? withRenewedStream(each, newStreams) : each);
@@ -176,7 +182,7 @@ export class StreamKeeper {
     }
     const outcome = await streams.endStream({ stream: row.storageId, shards: row.shards });
     if (outcome.kind !== 'log-ended') throw clusterError(outcome);
-    await putStreamRow(client, { ...row, endedAtMs: nowMs() });
+    await endStreamRow(client, row, nowMs());
     return true;
   }
 

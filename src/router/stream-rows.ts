@@ -1,4 +1,5 @@
 import { derivedStream } from '../api/derivation.ts';
+import type { Condition } from '../api/expression/ast.ts';
 import type { ItemImage } from '../api/item.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import { RETENTION_MS, type StreamName, streamLabel } from '../api/stream.ts';
@@ -84,11 +85,19 @@ export async function registerStream(client: DynamoClient, table: Table): Promis
   if (known?.storageId !== row.storageId) await putStreamRow(client, row);
 }
 
-export async function putStreamRow(client: DynamoClient, row: StreamRow): Promise<void> {
+async function putStreamRow(client: DynamoClient, row: StreamRow): Promise<void> {
   const outcome = await client.write(keyOf(row), { kind: 'put', item: imageOf(row) }, STRICT);
   if (outcome.kind === 'applied') return;
   if (outcome.kind === 'condition-failed') throw new Error('a write without a condition failed by one');
   throw clusterError(outcome);
+}
+
+/** Notes when a stream ended, unless it was forgotten meanwhile, as by a reset: then it must not come back. */
+export async function endStreamRow(client: DynamoClient, row: StreamRow, endedAtMs: number): Promise<void> {
+  const item = imageOf({ ...row, endedAtMs });
+  const condition: Condition = { kind: 'exists', path: [ROW] };
+  const outcome = await client.write(keyOf(row), { kind: 'put', item, condition }, STRICT);
+  if (outcome.kind !== 'applied' && outcome.kind !== 'condition-failed') throw clusterError(outcome);
 }
 
 export async function removeStreamRow(client: DynamoClient, row: StreamRow): Promise<void> {

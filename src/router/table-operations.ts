@@ -88,9 +88,12 @@ export function createTableOperations(parts: TableParts) {
           ? await catalog.remove(namespace, name, check)
           : await catalog.change(namespace, name, deleting);
       if (table === undefined) throw tableNotFound(name);
-      if (table.stream?.storageId !== undefined && lastsMs(context) === 0) {
-        keeper.begin(table);
-        await keeper.settled(table, INDEX_BUILDS.answerWaitMs);
+      if (table.stream?.storageId !== undefined) {
+        if (lastsMs(context) > 0) void keeper.beginLater(table, lastsMs(context));
+        else {
+          keeper.begin(table);
+          await keeper.settled(table, INDEX_BUILDS.answerWaitMs);
+        }
       }
       return { TableDescription: describeDeleted(settledTable(table), nowMs) };
     },

@@ -159,6 +159,29 @@ describe('a table with a stream', () => {
     expect(client.streams.forgotten).toEqual([storageId]);
   });
 
+  test('has none left after a reset while its stream is being ended', async () => {
+    const arn = await createStream();
+    const end = client.streams.endStream.bind(client.streams);
+    client.streams.endStream = async (stream) => {
+      await router.tables.reset();
+      return end(stream);
+    };
+    await router.update({ StreamSpecification: { StreamEnabled: false } });
+    expect((await router.execute('ListStreams', {})).Streams).toEqual([]);
+    expect(await refusal(describeStream(arn))).toMatch(/^ResourceNotFoundException/);
+  });
+
+  test('that is seen DELETING for a while leaves a stream that ends then, though nobody looks for the table', async () => {
+    const arn = await createStream();
+    await put('a');
+    await router.execute('DeleteTable', { TableName: 'Music' }, { nowMs: CONTEXT.nowMs - 200, transientMs: 200 });
+    expect(await describeStream(arn)).toMatchObject({ StreamStatus: 'DISABLING' });
+    await expect.poll(() => describeStream(arn)).toMatchObject({ StreamStatus: 'DISABLED' });
+    const answer = await read(await iterator(arn));
+    expect(keysOf(answer.Records)).toEqual(['a']);
+    expect(answer.NextShardIterator).toBeUndefined();
+  });
+
   test('comes back from a snapshot with a new stream, which has no records of the items that were restored', async () => {
     const first = await createStream();
     await put('a');

@@ -12,7 +12,7 @@ import { cellKey, cellOf, cellsFrom, cellsThrough } from './log-keys.ts';
 import { readRetention } from './retention.ts';
 
 /** Cells of one page: with 256 changes each, a page ends by its bytes. */
-const PAGE_CELLS = 64;
+export const PAGE_CELLS = 64;
 /** With more changes than this in memory a head is read anew: some 10 MB. */
 const MOST_SEEN = 100_000;
 

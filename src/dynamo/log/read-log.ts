@@ -7,7 +7,7 @@ import type { LogEndsOutcome, LoggedChange, LogOutcome, LogPosition } from '../s
 import type { Task } from '../task.ts';
 import type { LogAccess } from './log-access.ts';
 import { bytesInCell, type Cell, type CellChange, decodeCell } from './log-cell.ts';
-import { type CellPage, readCells, readEnd } from './log-head.ts';
+import { type CellPage, PAGE_CELLS, readCells, readEnd } from './log-head.ts';
 import { cellKey, cellsFrom } from './log-keys.ts';
 
 interface LogReading {
@@ -22,7 +22,8 @@ interface LogReading {
  */
 export function* readLog(log: LogAccess, { from, limit }: LogReading): Task<LogOutcome> {
   const reader = new Run(from, limit, log.coordinator.settings.limits.rangeBytes);
-  const walk = walkCells(log, from.cell);
+  // Every cell has a change at least.
+  const walk = walkCells(log, from.cell, Math.min(limit, PAGE_CELLS));
   for (let step = yield* walk(); step.kind !== 'behind'; step = yield* walk()) {
     if (step.kind !== 'cell') return step;
     if (reader.take(step.cell, step.content)) break;
@@ -90,7 +91,7 @@ function logged({ ballot, event, by, key, old, next }: CellChange, position: Log
 export function* readEnds(log: LogAccess): Task<LogEndsOutcome> {
   const end = yield* readEnd(log);
   if (end.kind !== 'end') return end;
-  const walk = walkCells(log, 0);
+  const walk = walkCells(log, 0, 1);
   let lowest = end.next;
   for (let step = yield* walk(); step.kind !== 'behind'; step = yield* walk()) {
     if (step.kind !== 'cell') return step;
@@ -110,13 +111,18 @@ type Step =
   | { readonly kind: 'behind' }
   | Failure;
 
-/** @returns a function that reads one cell after the other, from this one on */
-export function walkCells(log: LogAccess, first: number): () => Task<Step> {
+/**
+ * @param atFirst for how many cells nodes are asked first: each sends a megabyte of them, if there are. Whoever goes on asks for
+ *   more, since what was trimmed may be many cells.
+ * @returns a function that reads one cell after the other, from this one on
+ */
+export function walkCells(log: LogAccess, first: number, atFirst = PAGE_CELLS): () => Task<Step> {
   const { coordinator, prefix, requestId } = log;
   const { rules } = coordinator.settings;
   let rest: CellPage['rest'] = cellsFrom(prefix, first);
   let page: CellPage['cells'] = [];
   let at = 0;
+  let limit = atFirst;
   let expected = first;
   const readAgain = (cell: number): Task<RegisterReadOutcome> => {
     const key: StoreKey = cellKey(prefix, cell);
@@ -125,8 +131,9 @@ export function walkCells(log: LogAccess, first: number): () => Task<Step> {
   return function* next(): Task<Step> {
     while (at === page.length) {
       if (rest === undefined || rest.from >= rest.to) return { kind: 'behind' };
-      const told: CellPage | Failure = yield* readCells(log, rest, 'forward');
+      const told: CellPage | Failure = yield* readCells(log, rest, 'forward', limit);
       if (told.kind !== 'cells') return told;
+      limit = PAGE_CELLS;
       page = told.cells;
       rest = told.rest;
       at = 0;
