@@ -54,6 +54,12 @@ test('a stream that was disabled, or whose table was deleted, has closed ones', 
   const { records, next } = await server.getRecords(await server.iterator(other));
   expect(records.map(({ eventName }) => eventName)).toEqual(['INSERT']);
   expect(next).toBeUndefined();
+  // Whoever begins at its end comes to that at once, too.
+  const ending = { SequenceNumber: deleted.Shards![0]!.SequenceNumberRange!.EndingSequenceNumber! };
+  for (const type of ['LATEST', 'AT_SEQUENCE_NUMBER'] as const) {
+    const at = await server.iterator(other, type, type === 'LATEST' ? {} : ending);
+    expect(await server.getRecords(at)).toEqual({ records: [], next: undefined });
+  }
 });
 
 describe('with several shards', () => {

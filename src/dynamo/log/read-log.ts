@@ -101,7 +101,9 @@ export function* readEnds(log: LogAccess): Task<LogEndsOutcome> {
   }
   const { item } = end.record ?? {};
   const isEnded = item !== undefined && decodeCell(item).kind === 'end';
-  return { kind: 'log-ends', lowest: { cell: lowest, offset: 0 }, next: { cell: end.next, offset: 0 }, isEnded };
+  // Who reads from there on has to find the end: behind it, nothing would ever tell of it.
+  const next = isEnded ? end.next - 1 : end.next;
+  return { kind: 'log-ends', lowest: { cell: lowest, offset: 0 }, next: { cell: next, offset: 0 }, isEnded };
 }
 
 type Step =
