@@ -20,7 +20,7 @@ import { checkKeyStays, leastItem } from './updated-item.ts';
 import { VALUE_TEXTS } from './value-texts.ts';
 
 /** API reference, TransactWriteItems and TransactGetItems: bytes of all items together. */
-export const MAX_TRANSACTION_BYTES = 4 * 1024 * 1024;
+const MAX_TRANSACTION_BYTES = 4 * 1024 * 1024;
 
 const TEXTS = VALUE_TEXTS.TransactWriteItems;
 
@@ -190,10 +190,13 @@ export function checkDistinctItems(places: readonly ({ readonly table: Table } &
 
 /**
  * @param bytes of all items of a transaction
- * @throws ApiError (ValidationException). The text: API reference, TransactGetItems, why requests are rejected
+ * @throws ApiError (ValidationException)
  */
 export function checkTransactionBytes(bytes: number): void {
-  if (bytes > MAX_TRANSACTION_BYTES) {
-    throw ApiError.validation('The aggregate size of the items in the transaction exceeded 4 MB.');
-  }
+  if (bytes > MAX_TRANSACTION_BYTES) throw transactionTooLarge();
+}
+
+/** The text: API reference, TransactGetItems, why requests are rejected. */
+export function transactionTooLarge(): ApiError {
+  return ApiError.validation('The aggregate size of the items in the transaction exceeded 4 MB.');
 }

@@ -5,6 +5,9 @@ import type { MutationOutcome, TransactionChange } from '../api/mutation.ts';
 import type { ByteString } from '../api/primary-key.ts';
 import type { Failure, ItemKey } from './client.ts';
 
+/** Items of one transaction may have so many bytes together, by the service's rules ("Constraints" in its developer guide). */
+export const MOST_BYTES_TOGETHER = 4 * 1024 * 1024;
+
 /** One action of a transaction that writes: on an item that no other action of it names, of a table in `strict` mode. */
 export interface TransactionAction {
   readonly key: ItemKey;
@@ -53,6 +56,8 @@ export type TransactionOutcome =
     }
   /** None has happened. In the order of the actions. */
   | { readonly kind: 'cancelled'; readonly reasons: readonly ActionOutcome[] }
+  /** The items that it is of are too large together. None of it has happened. */
+  | { readonly kind: 'too-large' }
   /** The token names another request. */
   | { readonly kind: 'token-mismatch' }
   /** The transaction of this token is under way. */
@@ -62,6 +67,8 @@ export type TransactionOutcome =
 export type TransactionReadOutcome =
   /** All as they were at one moment, in the order asked. */
   | { readonly kind: 'items'; readonly items: readonly (ItemImage | undefined)[] }
+  /** They are too large together. */
+  | { readonly kind: 'too-large' }
   /** The items kept changing, or transactions held them: true for each such item. */
   | { readonly kind: 'cancelled'; readonly conflicts: readonly boolean[] }
   | Failure;

@@ -7,7 +7,7 @@ import { applyProjection } from '../api/expression/projection.ts';
 import { fromImage, type ItemImage } from '../api/item.ts';
 import { RawJson, type RequestContext, type TransactGetItemsRequest } from '../api/operations.ts';
 import { transactedRead, transactionCapacity } from '../api/transaction-capacity.ts';
-import { checkedGet, checkTransactionBytes, placeGet } from '../api/transaction-rules.ts';
+import { checkedGet, checkTransactionBytes, placeGet, transactionTooLarge } from '../api/transaction-rules.ts';
 import type { DynamoClient } from '../dynamo/client.ts';
 import type { TransactingClient } from '../dynamo/transaction-client.ts';
 import { chargeTogether } from './charge-together.ts';
@@ -114,6 +114,7 @@ async function readTogether(
           outcome.conflicts.map((isHeld) => (isHeld ? ApiError.transactionConflict() : undefined)),
         );
       }
+      if (outcome.kind === 'too-large') throw transactionTooLarge();
       if (outcome.kind !== 'items') throw clusterError(outcome);
       for (const image of outcome.items) bytes += image?.json.length ?? 0;
       checkTransactionBytes(outcome.items.reduce((sum, image) => sum + (image?.size ?? 0), 0));

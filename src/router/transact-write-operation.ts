@@ -18,6 +18,7 @@ import {
   checkedAction,
   checkTransactionBytes,
   placeAction,
+  transactionTooLarge,
 } from '../api/transaction-rules.ts';
 import { leastItem } from '../api/updated-item.ts';
 import type {
@@ -213,6 +214,8 @@ function errorOf(outcome: Exclude<TransactionOutcome, Committed>, planned: reado
         faults.some((fault) => fault !== undefined) && faults.every((fault) => !fault || isReason(fault));
       return isWorded ? transactionCanceled(faults) : ApiError.serviceUnavailable();
     }
+    case 'too-large':
+      return transactionTooLarge();
     case 'token-mismatch':
       return ApiError.idempotentParameterMismatch();
     case 'in-progress':

@@ -1,5 +1,5 @@
 import type { Clock } from '../../env/clock.ts';
-import { DAMAGED, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
+import { DAMAGED, isCutShort, keyAfter, type Store, type StoreKey } from '../../env/store.ts';
 import { TICKS_PER_MS } from '../ballot.ts';
 import { SYSTEM_TABLE } from '../client.ts';
 import { storeKeyOf, tableRange } from '../keyspace.ts';
@@ -10,11 +10,15 @@ import { RepeatedPass } from '../registers/repeated-pass.ts';
 import { runTask, type Task, together, wait } from '../task.ts';
 import { abort, type Freed, isOverdue, writeLedger } from './decision.ts';
 import { forgetAttempt, type LedgerEntry, ledgerEntryOf, ledgerKey, ledgerOf, markSettled } from './ledger.ts';
+import { ITEMS_AT_ONCE } from './transaction-door.ts';
 
-/** The most rows that one pass looks at: of transactions of 100 items, some 20 ms. The next one goes on behind them. */
-const PASS_LIMIT = 512;
-/** Items of one transaction that are settled at a time. */
-const ITEMS_AT_ONCE = 16;
+/** Rows that one pass looks at. The next one goes on behind them. */
+const LEAST_ROWS = 512;
+/** Of a large ledger it looks at more, so that it comes round in so many passes, which are some minutes. */
+const PASSES_OF_A_ROUND = 300;
+const MOST_ROWS = 4_096;
+/** Of transactions of 100 items, some 20 ms. */
+const MOST_BYTES = 3 * 1024 * 1024;
 
 interface LedgerSweepParts {
   readonly store: Store;
@@ -36,6 +40,9 @@ export class LedgerSweep {
   /** Where the last pass ended. */
   #partition = 0;
   #after: StoreKey | undefined;
+  /** Rows of the round that ended last, and of the one under way. */
+  #roundRows = 0;
+  #rows = 0;
 
   constructor(parts: LedgerSweepParts) {
     this.#parts = parts;
@@ -58,25 +65,34 @@ export class LedgerSweep {
     const { store, coordinator, isFirst } = this.#parts;
     const { partitions } = coordinator.view;
     const found: string[] = [];
-    let left = PASS_LIMIT;
+    let left = Math.min(MOST_ROWS, Math.max(LEAST_ROWS, Math.ceil(this.#roundRows / PASSES_OF_A_ROUND)));
     for (let passed = 0; passed < partitions && left > 0; passed++) {
       const { from, to } = tableRange(this.#partition, SYSTEM_TABLE);
       const first = isFirst(from);
       // What the first member does not do, the others do later.
       const laterMs = first === true ? 0 : coordinator.settings.limits.outboxLaterMs;
-      const rows = first === undefined ? [] : store.range('items', { from: this.#after ?? from, to, limit: left });
+      const query = { from: this.#after ?? from, to, limit: left, bytesLimit: MOST_BYTES };
+      const rows = first === undefined ? [] : store.range('items', query);
       for (const { value } of rows) {
         if (value === DAMAGED || this.#isYoung(value)) continue;
         const { partitionKey, item } = decodeRecord(value);
         const ledger = item && ledgerOf(partitionKey);
         if (ledger !== undefined && mayBeSwept(coordinator, ledgerEntryOf(item)!, laterMs)) found.push(ledger);
       }
-      left -= rows.length;
-      const isCut = left === 0 && rows.length > 0;
+      this.#rows += rows.length;
+      const isCut = isCutShort(rows, query);
+      left = isCut ? 0 : left - rows.length;
       this.#after = isCut ? keyAfter(rows.at(-1)!.key) : undefined;
-      if (!isCut) this.#partition = (this.#partition + 1) % partitions;
+      if (!isCut) this.#toNextPartition(partitions);
     }
     return found;
+  }
+
+  #toNextPartition(partitions: number): void {
+    this.#partition = (this.#partition + 1) % partitions;
+    if (this.#partition !== 0) return;
+    this.#roundRows = this.#rows;
+    this.#rows = 0;
   }
 
   /** Whether a record is so young that its transaction is led to its end, and need not be decoded. */

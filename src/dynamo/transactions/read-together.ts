@@ -1,8 +1,8 @@
 import type { Departure } from '../../api/departure.ts';
 import type { LookAnswer } from '../coordination-messages.ts';
 import { pause, type Task, together } from '../task.ts';
-import type { TogetherRequest, TransactionReadOutcome } from '../transaction-client.ts';
-import { look, type TransactionDoor } from './transaction-door.ts';
+import { MOST_BYTES_TOGETHER, type TogetherRequest, type TransactionReadOutcome } from '../transaction-client.ts';
+import { ITEMS_AT_ONCE, look, type TransactionDoor } from './transaction-door.ts';
 
 type Looked = Extract<LookAnswer, { kind: 'looked' }>;
 
@@ -22,7 +22,8 @@ export function* readTogether(door: TransactionDoor, request: TogetherRequest): 
   let conflicts: readonly boolean[] = [];
   for (let attempt = 0; ; attempt++) {
     if (isGone(request.departure)) return { kind: 'unavailable', needed: 1, got: 0 };
-    const answers = yield* lookAtAll(door, request);
+    const answers: LookAnswer[] | undefined = yield* lookAtAll(door, request);
+    if (answers === undefined) return { kind: 'too-large' };
     const failure = answers.find((answer) => answer.kind !== 'looked');
     if (failure !== undefined) return failure as Exclude<LookAnswer, Looked>;
     const looked = answers as Looked[];
@@ -39,11 +40,20 @@ export function* readTogether(door: TransactionDoor, request: TogetherRequest): 
   }
 }
 
-function lookAtAll(door: TransactionDoor, { items, requestId }: TogetherRequest): Task<LookAnswer[]> {
-  return together(
-    door.clock,
-    items.map(({ key, derivation }) => look(door, { key, derivation, requestId })),
-  );
+/** @returns what was found; undefined once it is known that the items are too large together */
+function* lookAtAll(door: TransactionDoor, { items, requestId }: TogetherRequest): Task<LookAnswer[] | undefined> {
+  const answers: LookAnswer[] = [];
+  let bytes = 0;
+  while (answers.length < items.length) {
+    const some = items.slice(answers.length, answers.length + ITEMS_AT_ONCE);
+    const looks = some.map(({ key, derivation }) => look(door, { key, derivation, requestId }));
+    for (const answer of yield* together(door.clock, looks)) {
+      answers.push(answer);
+      if (answer.kind === 'looked') bytes += answer.item?.size ?? 0;
+    }
+    if (bytes > MOST_BYTES_TOGETHER) return undefined;
+  }
+  return answers;
 }
 
 function isGone(departure: Departure | undefined): boolean {

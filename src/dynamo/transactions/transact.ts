@@ -3,7 +3,12 @@ import type { ByteString } from '../../api/primary-key.ts';
 import type { Failure, WriteOutcome } from '../client.ts';
 import { storeKeyOf, tableOf } from '../keyspace.ts';
 import { pause, runTask, type Task, together, wait, waitAtMost } from '../task.ts';
-import type { ActionOutcome, TransactionOutcome, TransactionRequest } from '../transaction-client.ts';
+import {
+  type ActionOutcome,
+  MOST_BYTES_TOGETHER,
+  type TransactionOutcome,
+  type TransactionRequest,
+} from '../transaction-client.ts';
 import { isOverdue } from './decision.ts';
 import {
   beginAttempt,
@@ -15,7 +20,7 @@ import {
   ledgerKey,
   markSettled,
 } from './ledger.ts';
-import { drawBytes, type ItemWrite, look, type TransactionDoor, write } from './transaction-door.ts';
+import { drawBytes, ITEMS_AT_ONCE, type ItemWrite, look, type TransactionDoor, write } from './transaction-door.ts';
 
 /** An attempt under way. */
 interface Attempt {
@@ -47,16 +52,17 @@ export function* transact(door: TransactionDoor, request: TransactionRequest): T
   const refusal = yield* begin(attempt);
   if (refusal !== undefined) return refusal;
   const prepared = yield* prepareAll(attempt);
-  const isReady = prepared.every(({ kind }) => kind === 'applied') && door.clock.elapsedMs() < deadlineMs;
+  const isPrepared = prepared?.every(({ kind }) => kind === 'applied') === true;
+  const isReady = isPrepared && door.clock.elapsedMs() < deadlineMs;
   const decided = yield* decide(attempt, isReady);
   if (decided === 'unknown') return { kind: 'unknown' };
   if (decided === 'COMMITTED') {
     yield* settleAfterCommit(attempt);
-    return { kind: 'committed', isRepeated: false, items: prepared.map(itemsOf) };
+    return { kind: 'committed', isRepeated: false, items: prepared!.map(itemsOf) };
   }
-  const mayForget = !prepared.some(mayYetPrepare);
+  const mayForget = prepared?.some(mayYetPrepare) === false;
   runTask(settleAndForget(attempt, 'ABORTED', { mayForget, settled: () => {} }), () => {});
-  return cancelled(prepared);
+  return prepared === undefined ? { kind: 'too-large' } : cancelled(prepared);
 }
 
 /** @returns why the attempt cannot begin; undefined if it has */
@@ -114,13 +120,24 @@ function* areGone({ door, request }: Attempt, tables: readonly ByteString[]): Ta
   });
 }
 
-function prepareAll({ door, request, ledger, entry }: Attempt): Task<WriteOutcome[]> {
+/** @returns what each came to; undefined once it is known that the items are too large together */
+function* prepareAll({ door, request, ledger, entry }: Attempt): Task<WriteOutcome[] | undefined> {
   const { attempt } = entry;
-  const { requestId } = request;
-  const prepares = request.actions.map(({ key, change, derivation }) =>
-    prepare(door, { key, mutation: { kind: 'prepare', ledger, attempt, action: change }, derivation, requestId }),
-  );
-  return together(door.clock, prepares);
+  const { requestId, actions } = request;
+  const outcomes: WriteOutcome[] = [];
+  let bytes = 0;
+  while (outcomes.length < actions.length) {
+    const some = actions.slice(outcomes.length, outcomes.length + ITEMS_AT_ONCE);
+    const prepares = some.map(({ key, change, derivation }) =>
+      prepare(door, { key, mutation: { kind: 'prepare', ledger, attempt, action: change }, derivation, requestId }),
+    );
+    for (const outcome of yield* together(door.clock, prepares)) {
+      outcomes.push(outcome);
+      if (outcome.kind === 'applied') bytes += Math.max(outcome.old?.size ?? 0, outcome.next?.size ?? 0);
+    }
+    if (bytes > MOST_BYTES_TOGETHER) return undefined;
+  }
+  return outcomes;
 }
 
 /** Never twice: one whose outcome is not known may yet take effect, and then nobody can tell it from the other. */
@@ -176,8 +193,12 @@ function* settleAndForget(
   const { requestId, token } = request;
   const isCommitted = state === 'COMMITTED';
   const mutation = { kind: 'settle', attempt: entry.attempt, isCommitted } as const;
-  const settles = request.actions.map(({ key, derivation }) => write(door, { key, mutation, derivation, requestId }));
-  const outcomes = yield* together(door.clock, settles);
+  const outcomes: WriteOutcome[] = [];
+  while (outcomes.length < request.actions.length) {
+    const some = request.actions.slice(outcomes.length, outcomes.length + ITEMS_AT_ONCE);
+    const settles = some.map(({ key, derivation }) => write(door, { key, mutation, derivation, requestId }));
+    outcomes.push(...(yield* together(door.clock, settles)));
+  }
   settled();
   const isSettled = outcomes.every(({ kind }) => SETTLED.has(kind));
   if (door.rules.forgetsSettledOnly && !(isSettled && mayForget)) return;

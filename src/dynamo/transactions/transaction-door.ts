@@ -47,3 +47,6 @@ export function look(door: TransactionDoor, request: ItemLook): Task<LookAnswer>
 export function drawBytes({ random }: Pick<TransactionDoor, 'random'>): ByteString {
   return Buffer.from(Array.from({ length: ATTEMPT_BYTES }, () => randomBelow(random, 256))).toString('latin1');
 }
+
+/** Items of one transaction that are asked for at a time: what is known to be too large together is not asked for whole. */
+export const ITEMS_AT_ONCE = 16;

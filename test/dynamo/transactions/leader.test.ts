@@ -3,11 +3,12 @@ import type { ItemImage } from '../../../src/api/item.ts';
 import type { ItemKey, WriteOutcome } from '../../../src/dynamo/client.ts';
 import { DEFAULT_NODE_LIMITS } from '../../../src/dynamo/node-settings.ts';
 import { type Rules, SOUND_RULES } from '../../../src/dynamo/rules.ts';
-import { runTask } from '../../../src/dynamo/task.ts';
+import { runTask, type Task } from '../../../src/dynamo/task.ts';
 import type { TransactionOutcome } from '../../../src/dynamo/transaction-client.ts';
 import { changeItem, pendingAfter } from '../../../src/dynamo/transactions/item-change.ts';
 import { ledgerEntryOf, ledgerOf } from '../../../src/dynamo/transactions/ledger.ts';
 import { committedItem, type Pending } from '../../../src/dynamo/transactions/pending-section.ts';
+import { readTogether } from '../../../src/dynamo/transactions/read-together.ts';
 import { transact } from '../../../src/dynamo/transactions/transact.ts';
 import type { ItemWrite, TransactionDoor } from '../../../src/dynamo/transactions/transaction-door.ts';
 import { SeededRandom } from '../../../src/env/random.ts';
@@ -21,6 +22,7 @@ type Fate = 'done, unheard' | 'not done, unheard' | undefined;
 class Registers {
   readonly clock = new ManualClock(1_000_000);
   readonly asked: string[] = [];
+  looks = 0;
   readonly #items = new Map<string, { item: ItemImage | undefined; pending: Pending | undefined }>();
   readonly #fateOf: (what: string) => Fate;
 
@@ -62,6 +64,12 @@ class Registers {
 
   /** Puts new items `a` and `b` in the place of what is there. @returns the outcome, once all that can be done is */
   transact(rules: Partial<Rules> = {}, token?: { name: string; digest: string }): TransactionOutcome | undefined {
+    const actions = ['a', 'b'].map((name) => ({ key: keyOf(name), change: put(`new ${name}`) }));
+    return this.runToEnd((door) => transact(door, { actions, token }), rules);
+  }
+
+  /** @returns what a task comes to, once all that can be done is */
+  runToEnd<T>(begin: (door: TransactionDoor) => Task<T>, rules: Partial<Rules> = {}): T | undefined {
     const door: TransactionDoor = {
       clock: this.clock,
       random: new SeededRandom(this.asked.length),
@@ -71,12 +79,12 @@ class Registers {
       write: (request, done) => this.clock.after(1, () => done(this.write(request))),
       look: ({ key }, done) => {
         const { item } = this.#items.get(key.partitionKey) ?? { item: undefined };
+        this.looks++;
         done({ kind: 'looked', item, version: '', isHeld: false });
       },
     };
-    const actions = ['a', 'b'].map((name) => ({ key: keyOf(name), change: put(`new ${name}`) }));
-    let result: TransactionOutcome | undefined;
-    runTask(transact(door, { actions, token }), (outcome) => {
+    let result: T | undefined;
+    runTask(begin(door), (outcome) => {
       result = outcome;
     });
     for (let left = 5_000; left > 0 && this.clock.nextInMs !== undefined; left--) this.clock.runNext();
@@ -98,6 +106,23 @@ const WHOLE = ['new a', 'new b'];
 const NOTHING = [undefined, undefined];
 
 describe('who leads a transaction', () => {
+  test('asks for no more items once it is known that they are too large together', () => {
+    const names = Array.from({ length: 100 }, (_, at) => `${at}`);
+    const large: ItemImage = { size: 400_000, json: Buffer.from('{"v":{"S":"large"}}') };
+    const registers = new Registers();
+    for (const name of names) registers.write({ key: keyOf(name), mutation: { kind: 'put', item: large } });
+
+    const actions = names.map((name) => ({ key: keyOf(name), change: { kind: 'delete' } as const }));
+    expect(registers.runToEnd((door) => transact(door, { actions }))).toEqual({ kind: 'too-large' });
+    expect(registers.asked.filter((what) => what.startsWith('prepare'))).toHaveLength(16);
+    registers.looks = 0;
+    expect(registers.shown(...names)).toEqual(names.map(() => 'large'));
+
+    const items = names.map((name) => ({ key: keyOf(name) }));
+    expect(registers.runToEnd((door) => readTogether(door, { items }))).toEqual({ kind: 'too-large' });
+    expect(registers.looks).toBe(16);
+  });
+
   test('prepares all, decides, settles, and has it forgotten', () => {
     const registers = new Registers();
     expect(registers.transact()?.kind).toBe('committed');
